@@ -1,0 +1,1 @@
+"""What vigia does, in terms of ports: use cases, shards, services and the orchestrator."""

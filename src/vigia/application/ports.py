@@ -1,0 +1,302 @@
+"""What the use cases need from the world, as protocols. Adapters live under ``infrastructure``, fakes under ``testing``.
+
+Every call that touches a network, a disk or native code has a time-out inside the adapter, and raises only the errors
+of ``application/errors.py``.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigia.domain.camera import Camera, CameraId
+from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
+from vigia.domain.frame import Frame, Packet, Picture, StreamInfo
+
+
+class Clock(Protocol):
+    """Where time comes from. Thread-safe."""
+
+    def mono_s(self) -> float:
+        """Monotonic seconds: for ages, silences and delays."""
+        ...
+
+    def utc(self) -> datetime:
+        """Wall time, timezone-aware: for people and for FindFace."""
+        ...
+
+    def wait(self, event: Event, timeout_s: float) -> bool:
+        """Wait until ``event`` is set or ``timeout_s`` passed; True when it is set. The only way to sleep."""
+        ...
+
+
+class FrameSource(Protocol):
+    """One camera's stream, demultiplexed only. Owner: one thread, but ``interrupt`` may come from any."""
+
+    def open(self) -> StreamInfo:
+        """Connect and find the video stream.
+
+        Raises:
+            SourceUnreachable, SourceAuthFailed: the text names the URL without its credentials.
+        """
+        ...
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield packets until something ends it; never returns normally.
+
+        Raises:
+            SourceEnded, SourceStalled, SourceUnreachable.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a pacing wait return early. Idempotent; any thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the stream. Idempotent."""
+        ...
+
+
+class VideoDecoder(Protocol):
+    """Turns one stream's packets into frames. Owner: one thread."""
+
+    def decode(self, packet: Packet) -> list["DecodedFrame"]:
+        """Feed one packet; return the frames that came out, in presentation order (often one, with B-frames 0 or 2).
+
+        A damaged packet gives no frame, or one with ``corrupt`` set; it never raises.
+        """
+        ...
+
+    def flush(self) -> list["DecodedFrame"]:
+        """Return what the decoder still holds. It can be fed again afterwards from a key frame on."""
+        ...
+
+    def reset(self) -> int:
+        """Forget the decoder's state; return how many packets went in and never came out as frames."""
+        ...
+
+    def close(self) -> None:
+        """Free the native decoder. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """A frame out of the decoder."""
+
+    frame: Frame
+    corrupt: bool = False
+
+
+class DecoderFactory(Protocol):
+    """Makes a decoder for a stream."""
+
+    def __call__(self, stream: StreamInfo) -> VideoDecoder:
+        """Raises SourceUnreachable when there is no decoder for the codec."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The faces of one frame, most confident first."""
+
+    boxes_xyxy: NDArray[np.float32]
+    """float32 (N, 4), full-frame pixels, clipped to the frame."""
+    landmarks: NDArray[np.float32]
+    """float32 (N, 5, 2), full-frame pixels; order as in ``domain/event.py``."""
+    confidences: NDArray[np.float32]
+    """float32 (N,), in [0, 1]."""
+
+    def __len__(self) -> int:
+        return len(self.confidences)
+
+
+class FaceDetector(Protocol):
+    """Finds faces in one picture. Owner: one thread (each shard has its own)."""
+
+    @property
+    def name(self) -> str:
+        """The model's name in the registry, such as ``yunet-s`` or ``centerface``."""
+        ...
+
+    def detect(self, picture: Picture, *, input_width: int) -> Detections:
+        """Find faces.
+
+        Args:
+            picture: as decoded.
+            input_width: width of the model's input in pixels; the height follows from the picture's shape. Rounded
+                up to what the model needs.
+        """
+        ...
+
+    def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
+        """The smallest input width at which a face of ``min_face_px`` frame pixels is above the model's floor."""
+        ...
+
+
+class PictureEncoder(Protocol):
+    """Makes a JPEG of a decoded picture. Any thread."""
+
+    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+        """The whole picture, JPEG, ``quality`` 1 to 100."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStats:
+    """How many captures are in each state, and how old the oldest unsent one is."""
+
+    counts: dict[CaptureState, int]
+    oldest_pending_age_s: float | None
+    bytes_on_disk: int
+
+    @property
+    def unsent(self) -> int:
+        """Pending and leased."""
+        return self.counts.get(CaptureState.PENDING, 0) + self.counts.get(CaptureState.LEASED, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One capture as the books show it, without its picture."""
+
+    id: CaptureId
+    camera_id: CameraId
+    track_id: int
+    at_utc: datetime
+    state: CaptureState
+    attempts: int
+    quality: float
+    box_xyxy: tuple[float, float, float, float]
+    details: dict[str, Any] = field(default_factory=dict)
+    event_ids: tuple[str, ...] = ()
+    """What FindFace called it: 64-bit decimal numbers as text."""
+    reason: str = ""
+    """Why it is refused or dead, or why the last attempt failed."""
+
+
+class Outbox(Protocol):
+    """Keeps captures until FindFace has answered. Any thread; survives kill -9 once ``commit`` has returned.
+
+    pending → leased → delivered | refused | dead | pending again. Every transition names the lease it holds.
+    """
+
+    def commit(self, capture: Capture) -> None:
+        """Store a capture for good: picture fsynced, row committed. Committing the same id twice is an error.
+
+        Raises:
+            OutboxUnavailable: disk full or locked; nothing was stored.
+        """
+        ...
+
+    def lease(self, *, limit: int, duration_s: float) -> list[LeasedCapture]:
+        """Hand out pending captures whose time has come and expired leases: oldest first within a camera, cameras in turn.
+
+        A row whose picture is missing or cut off goes to ``dead`` with that reason and is not returned.
+        """
+        ...
+
+    def mark_delivered(self, capture: LeasedCapture, event_ids: Sequence[str]) -> None:
+        """FindFace took it. Raises LeaseLost when the lease is not this one any more."""
+        ...
+
+    def mark_refused(self, capture: LeasedCapture, reason: str) -> None:
+        """FindFace will never take it. Raises LeaseLost."""
+        ...
+
+    def mark_dead(self, capture: LeasedCapture, reason: str) -> None:
+        """Given up, kept for a person. Raises LeaseLost."""
+        ...
+
+    def retry_later(self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True) -> None:
+        """Back to pending, not before ``delay_s``. With ``counts`` False the attempt is not counted. Raises LeaseLost."""
+        ...
+
+    def next_due_s(self) -> float | None:
+        """Seconds until the next capture can be leased: 0 when one can now, None when there is none."""
+        ...
+
+    def stats(self) -> OutboxStats:
+        """Counts by state."""
+        ...
+
+    def entries(self, *, state: CaptureState | None = None, limit: int | None = None) -> list[OutboxEntry]:
+        """The books, oldest first."""
+        ...
+
+    def close(self) -> None:
+        """Finish and let go. Idempotent."""
+        ...
+
+
+class Recognizer(Protocol):
+    """Takes captures: FindFace Multi, or a fake. Any thread."""
+
+    def log_in(self) -> None:
+        """Open a session. Raises CredentialsRejected, LicenseRejected, RecognizerUnavailable."""
+        ...
+
+    def deliver(self, capture: LeasedCapture, *, camera_token: str) -> tuple[str, ...]:
+        """Send one capture once; return the ids of the events made, as text.
+
+        Raises:
+            CaptureRefused: never to be retried.
+            DeliveryAmbiguous: it may have arrived.
+            SessionRejected, LicenseRejected, CameraTokenRejected, RecognizerUnavailable: it did not arrive.
+        """
+        ...
+
+    def find_delivered(self, capture: LeasedCapture) -> tuple[str, ...]:
+        """Look an ambiguous capture up by camera and time; its event ids, or empty when it surely did not arrive."""
+        ...
+
+    def log_out(self) -> None:
+        """End the session; failures are logged, not raised."""
+        ...
+
+    def close(self) -> None:
+        """Close connections. Idempotent."""
+        ...
+
+
+class CameraRepository(Protocol):
+    """Where the list of cameras comes from: FindFace or the configuration file."""
+
+    def list(self) -> list[Camera]:
+        """All active cameras of this vigia. Raises RecognizerUnavailable, CredentialsRejected, ConfigurationError."""
+        ...
+
+
+class Sheddable(Protocol):
+    """A component that can give memory back when asked. Called from the memory manager's thread."""
+
+    @property
+    def shed_name(self) -> str:
+        """For the log."""
+        ...
+
+    def shed(self) -> int:
+        """Give back what can be spared; return an estimate of the bytes freed."""
+        ...
+
+
+class ProgressSink(Protocol):
+    """Shows a long job's progress: a bar on a terminal, lines in a log."""
+
+    def task(self, label: str, total: int) -> AbstractContextManager["ProgressTask"]:
+        """Open a task of ``total`` units."""
+        ...
+
+
+class ProgressTask(Protocol):
+    """One running task."""
+
+    def advance(self, amount: int = 1) -> None:
+        """Report ``amount`` more units done."""
+        ...

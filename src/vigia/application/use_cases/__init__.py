@@ -1,0 +1,1 @@
+"""One module per use case; each is callable without a thread."""

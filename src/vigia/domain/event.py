@@ -1,0 +1,59 @@
+"""A face event (*evento*): one face found in one frame."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NewType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigia.domain.camera import CameraId
+from vigia.domain.frame import Picture
+
+EventId = NewType("EventId", int)
+Box = NDArray[np.float32]
+"""float32 (4,): left, top, right, bottom; full-frame pixels."""
+Landmarks = NDArray[np.float32]
+"""float32 (5, 2): x, y of right eye, left eye, nose tip, right and left mouth corner (the person's right), full-frame pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good a shot of a face is: a score and the parts it was made of, each in [0, 1]."""
+
+    score: float
+    parts: dict[str, float] = field(default_factory=dict)
+
+
+UNSCORED = Quality(0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceEvent:
+    """One face found in one frame. Immutable; compared by identity."""
+
+    id: EventId
+    camera_id: CameraId
+    frame_index: int
+    at_mono_s: float
+    """When the packet arrived: the clock that silences and durations are measured by."""
+    at_utc: datetime
+    box_xyxy: Box
+    landmarks: Landmarks
+    confidence: float
+    frame_size_wh: tuple[int, int]
+    quality: Quality = UNSCORED
+    picture: Picture | None = field(default=None, repr=False)
+    """Held only while this event may still be posted."""
+    media_index: int | None = None
+    loop: int = 0
+
+    def without_picture(self) -> "FaceEvent":
+        """The same event, its numbers kept, its picture let go."""
+        return self if self.picture is None else replace(self, picture=None)
+
+    @property
+    def size_px(self) -> float:
+        """The smaller side of the box in pixels: what FindFace calls the size of a face."""
+        left, top, right, bottom = (float(v) for v in self.box_xyxy)
+        return min(right - left, bottom - top)
