@@ -1,26 +1,26 @@
 """The application's errors: what a use case may meet at a port. Whether to try again is a type.
 
-    VigiaError
-    └── ApplicationError
-        ├── ConfigurationError               the operator must change something; exit code 2
-        │   └── ModelUnavailable             no detector weights where they were looked for
-        ├── RetryableError                   the same call may succeed later
-        │   ├── SourceError                  a camera's stream
-        │   │   ├── SourceUnreachable        no answer, refused, not found, time-out on open
-        │   │   ├── SourceAuthFailed         the camera refused the credentials
-        │   │   ├── SourceStalled            open, but no packet in time
-        │   │   └── SourceEnded              the stream closed: for a live camera a disconnect
-        │   ├── RecognizerUnavailable        never reached, 5xx, 429, circuit open … surely not delivered
-        │   ├── DeliveryAmbiguous            sent, no answer: it may have arrived
-        │   ├── SessionRejected              401: the session's token is no longer good
-        │   ├── CredentialsRejected          log-in refused: wrong user or password
-        │   ├── LicenseRejected              401 LICENSE_ERROR: no token will help
-        │   ├── CameraTokenRejected          403: the camera's own token is stale; the list must be read again
-        │   └── OutboxUnavailable            disk full, database locked
-        └── PermanentError                   the same call will never succeed
-            ├── CaptureRefused               the recogniser answered no (it saw no face, a field is invalid)
-            ├── LeaseLost                    somebody else holds the capture now
-            └── OutboxCorrupt                a row without its picture, a picture that is cut off
+VigiaError
+└── ApplicationError
+├── ConfigurationError               the operator must change something; exit code 2
+│   └── ModelUnavailable             no detector weights where they were looked for
+├── RetryableError                   the same call may succeed later
+│   ├── SourceError                  a camera's stream
+│   │   ├── SourceUnreachable        no answer, refused, not found, time-out on open
+│   │   ├── SourceAuthFailed         the camera refused the credentials
+│   │   ├── SourceStalled            open, but no packet in time
+│   │   └── SourceEnded              the stream closed: for a live camera a disconnect
+│   ├── RecognizerUnavailable        never reached, 5xx, 429, circuit open … surely not delivered
+│   ├── DeliveryAmbiguous            sent, no answer: it may have arrived
+│   ├── SessionRejected              401: the session's token is no longer good
+│   ├── CredentialsRejected          log-in refused: wrong user or password
+│   ├── LicenseRejected              401 LICENSE_ERROR: no token will help
+│   ├── CameraTokenRejected          403: the camera's own token is stale; the list must be read again
+│   └── OutboxUnavailable            disk full, database locked
+└── PermanentError                   the same call will never succeed
+├── CaptureRefused               the recogniser answered no (it saw no face, a field is invalid)
+├── LeaseLost                    somebody else holds the capture now
+└── OutboxCorrupt                a row without its picture, a picture that is cut off
 """
 
 from vigia.domain.errors import VigiaError

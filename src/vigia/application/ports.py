@@ -1,4 +1,4 @@
-"""What the use cases need from the world, as protocols. Adapters live under ``infrastructure``, fakes under ``testing``.
+"""What the use cases need from the world, as protocols. Adapters are in ``infrastructure``, fakes in ``testing``.
 
 Every call that touches a network, a disk or native code has a time-out inside the adapter, and raises only the errors
 of ``application/errors.py``.
@@ -196,7 +196,7 @@ class Outbox(Protocol):
         ...
 
     def lease(self, *, limit: int, duration_s: float) -> list[LeasedCapture]:
-        """Hand out pending captures whose time has come and expired leases: oldest first within a camera, cameras in turn.
+        """Hand out due captures and expired leases: oldest first within a camera, cameras in turn.
 
         A row whose picture is missing or cut off goes to ``dead`` with that reason and is not returned.
         """
@@ -215,7 +215,7 @@ class Outbox(Protocol):
         ...
 
     def retry_later(self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True) -> None:
-        """Back to pending, not before ``delay_s``. With ``counts`` False the attempt is not counted. Raises LeaseLost."""
+        """Back to pending, due in ``delay_s``; ``counts`` False takes the attempt back. Raises LeaseLost."""
         ...
 
     def next_due_s(self) -> float | None:

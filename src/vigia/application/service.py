@@ -54,7 +54,7 @@ class LoopService:
     Owner: the thread owns everything that ``step`` touches. Stops when: asked, when ``step`` returns None or raises.
     """
 
-    def __init__(  # noqa: PLR0913: the parts of a thread's contract, all named at the call
+    def __init__(
         self,
         name: str,
         step: Callable[[], float | None],
@@ -74,7 +74,7 @@ class LoopService:
         self._on_exit = on_exit
         self._stop = threading.Event()
         self._failure: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = None  # noqa: TID251 - see start()
 
     def __repr__(self) -> str:
         state = "running" if self.is_alive else "stopped"
@@ -110,7 +110,7 @@ class LoopService:
             return
         if self._thread is not None:
             raise RuntimeError(f"service {self._name} was started twice")
-        self._thread = threading.Thread(  # noqa: TID251: the one place where threads are made
+        self._thread = threading.Thread(  # noqa: TID251 - the one place where threads are made
             target=self._run, name=self._name, daemon=DAEMON_THREADS
         )
         self._thread.start()
@@ -143,7 +143,7 @@ class LoopService:
                     self._wake.clear()
             if self._on_stop is not None:
                 self._on_stop()
-        except BaseException as error:  # noqa: BLE001: kept for whoever watches; nothing is swallowed
+        except BaseException as error:  # noqa: BLE001 - kept for whoever watches; nothing is swallowed
             self._failure = error
         finally:
             if self._on_exit is not None:
@@ -152,11 +152,7 @@ class LoopService:
 
 def join_all(services: Sequence[Service], *, deadline_mono_s: float, clock: Clock) -> list[str]:
     """Join every service within one common deadline; return the names of those still running."""
-    survivors = []
-    for service in services:
-        if not service.join(max(0.0, deadline_mono_s - clock.mono_s())):
-            survivors.append(service.name)
-    return survivors
+    return [s.name for s in services if not s.join(max(0.0, deadline_mono_s - clock.mono_s()))]
 
 
 def request_stop_all(services: Iterable[Service]) -> None:

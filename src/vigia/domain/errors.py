@@ -1,10 +1,10 @@
 """The root of every error vigia raises, and the domain's own branch.
 
-    VigiaError
-    ├── DomainError
-    │   ├── ShapeError          an array is not what its name promises
-    │   └── TransitionError     a state change that the domain does not know
-    └── ApplicationError        (application/errors.py)
+VigiaError
+├── DomainError
+│   ├── ShapeError          an array is not what its name promises
+│   └── TransitionError     a state change that the domain does not know
+└── ApplicationError        (application/errors.py)
 """
 
 

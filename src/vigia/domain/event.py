@@ -14,7 +14,9 @@ EventId = NewType("EventId", int)
 Box = NDArray[np.float32]
 """float32 (4,): left, top, right, bottom; full-frame pixels."""
 Landmarks = NDArray[np.float32]
-"""float32 (5, 2): x, y of right eye, left eye, nose tip, right and left mouth corner (the person's right), full-frame pixels."""
+"""float32 (5, 2): x, y of right eye, left eye, nose tip, right and left mouth corner; full-frame pixels.
+
+Right and left are the person's own: the right eye is left in the picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class SystemClock:
 
     def utc(self) -> datetime:
         """Wall time in UTC."""
-        return datetime.now(UTC)  # noqa: TID251: the one place that asks the operating system
+        return datetime.now(UTC)  # noqa: TID251 - the one place that asks the operating system
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Wait for ``event`` at most ``timeout_s`` seconds."""
