@@ -42,12 +42,12 @@ class RetryableError(ApplicationError):
     """The same call may succeed later.
 
     Args:
-        message: for the operator; no secrets.
+        template, **facts: as in VigiaError.
         retry_after_s: what the other side asked for, if it did.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, template: str, /, *, retry_after_s: float | None = None, **facts: object) -> None:
+        super().__init__(template, **facts)
         self.retry_after_s = retry_after_s
 
 
@@ -108,11 +108,11 @@ class CaptureRefused(PermanentError):
 
     Args:
         reason: a short machine word such as ``no_face``, ``bad_param``, ``too_large``.
-        message: for the operator.
+        template, **facts: as in VigiaError.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, template: str, /, **facts: object) -> None:
+        super().__init__(template, **facts)
         self.reason = reason
 
 

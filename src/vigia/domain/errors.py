@@ -9,7 +9,20 @@ VigiaError
 
 
 class VigiaError(Exception):
-    """Anything that vigia raises on purpose. Its text is for an operator and holds no secret."""
+    """Anything that vigia raises on purpose. Its text is for an operator and holds no secret.
+
+    Args:
+        template: English text with ``%(name)s`` places; also the message id that the catalogue translates.
+        **facts: what goes into the places, kept so that the text can be told in another language.
+
+    >>> str(VigiaError("camera %(camera)s does not answer", camera="gate"))
+    'camera gate does not answer'
+    """
+
+    def __init__(self, template: str, /, **facts: object) -> None:
+        super().__init__(template % facts if facts else template)
+        self.template = template
+        self.facts = facts
 
 
 class DomainError(VigiaError):
