@@ -66,19 +66,18 @@ class FrameSource(Protocol):
 class VideoDecoder(Protocol):
     """Turns one stream's packets into frames. Owner: one thread."""
 
-    def decode(self, packet: Packet) -> list["DecodedFrame"]:
-        """Feed one packet; return the frames that came out, in presentation order (often one, with B-frames 0 or 2).
+    def decode(self, packet: Packet) -> "Decoded":
+        """Feed one packet; return what came out, in presentation order (often one frame, with B-frames 0 or 2).
 
         A damaged packet gives no frame, or one with ``corrupt`` set; it never raises.
         """
         ...
 
-    def flush(self) -> list["DecodedFrame"]:
-        """Return what the decoder still holds. It can be fed again afterwards from a key frame on."""
-        ...
+    def flush(self) -> "Decoded":
+        """Return what the decoder still holds and forget its state; it can be fed again from a key frame on.
 
-    def reset(self) -> int:
-        """Forget the decoder's state; return how many packets went in and never came out as frames."""
+        Afterwards every packet that went in has come out as a frame or been counted as lost.
+        """
         ...
 
     def close(self) -> None:
@@ -92,6 +91,15 @@ class DecodedFrame:
 
     frame: Frame
     corrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one call to the decoder gave."""
+
+    frames: Sequence[DecodedFrame] = ()
+    lost: int = 0
+    """Packets given up: they went in and no frame will come of them."""
 
 
 class DecoderFactory(Protocol):
@@ -137,6 +145,17 @@ class FaceDetector(Protocol):
 
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         """The smallest input width at which a face of ``min_face_px`` frame pixels is above the model's floor."""
+        ...
+
+
+class PictureScaler(Protocol):
+    """Makes the small input of a detector straight from the decoded planes. Owner: one thread."""
+
+    def scale_planar(self, picture: Picture, *, width: int, height: int) -> Sequence[NDArray[np.uint8]]:
+        """Scale to ``width`` by ``height`` pixels: three uint8 (height, width) planes, blue, green, red.
+
+        The planes are views, valid until the next call.
+        """
         ...
 
 
@@ -214,8 +233,22 @@ class Outbox(Protocol):
         """Given up, kept for a person. Raises LeaseLost."""
         ...
 
-    def retry_later(self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True) -> None:
-        """Back to pending, due in ``delay_s``; ``counts`` False takes the attempt back. Raises LeaseLost."""
+    def retry_later(
+        self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True, maybe_sent: bool = True
+    ) -> None:
+        """Back to pending.
+
+        Args:
+            capture: as leased.
+            delay_s: due again in so many seconds.
+            reason: why, for people; empty keeps the reason of an earlier attempt.
+            counts: False takes the attempt back.
+            maybe_sent: False only when it is certain that no attempt so far arrived. A lease writes down that the
+                capture may have been sent, so that a killed process leaves the doubt behind; this takes it away.
+
+        Raises:
+            LeaseLost, OutboxUnavailable.
+        """
         ...
 
     def next_due_s(self) -> float | None:

@@ -60,3 +60,5 @@ class LeasedCapture:
     """Deliveries tried, this one included: 1 on the first."""
     quality: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
+    maybe_sent: bool = False
+    """An earlier attempt may have arrived: look it up before it is sent again."""

@@ -38,7 +38,7 @@ class FaceEvent:
     camera_id: CameraId
     frame_index: int
     at_mono_s: float
-    """When the packet arrived: the clock that silences and durations are measured by."""
+    """When the frame was taken, on the monotonic clock: silences and durations are measured by it."""
     at_utc: datetime
     box_xyxy: Box
     landmarks: Landmarks

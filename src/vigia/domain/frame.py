@@ -45,8 +45,10 @@ class StreamInfo:
     """Average frame rate as declared; 0 when unknown."""
     extradata: bytes = field(default=b"", repr=False)
     """Codec configuration record (SPS/PPS and the like) that a decoder needs before the first packet."""
+    pixel_format: str = ""
+    """Needed by decoders of uncompressed video (webcams) only."""
     live: bool = True
-    """A live source cannot be asked to wait; a file can."""
+    """A live source cannot be asked to wait; a file that is read flat out can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ class Packet:
     """Presentation time on the stream's own clock, seconds; ``None`` when the stream gives none."""
     is_key: bool
     received_mono_s: float
-    received_at_utc: datetime
+    """When it arrived: the age of a frame is counted from here."""
+    at_mono_s: float
+    """When it was taken, on the monotonic clock: arrival for a live source, start plus PTS for a file."""
+    at_utc: datetime
+    """The same moment for people and for FindFace; timezone-aware."""
     size_bytes: int
     payload: Any = field(repr=False, compare=False)
     stream: StreamInfo = field(repr=False, compare=False, kw_only=True)
@@ -80,7 +86,8 @@ class Frame:
     index: int
     pts_s: float | None
     received_mono_s: float
-    received_at_utc: datetime
+    at_mono_s: float
+    at_utc: datetime
     picture: Picture = field(repr=False, compare=False)
     media_index: int | None = None
     loop: int = 0

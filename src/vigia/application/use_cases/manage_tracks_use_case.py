@@ -1,0 +1,277 @@
+"""Manage tracks: which face continues which passage. Safe from any thread.
+
+How it stays correct without holding a lock while it thinks (optimistic concurrency):
+
+1. *Snapshot.* Under the camera's lock, copy references to the immutable snapshots of its tracks, and the camera's
+   generation (a number that grows whenever the set of tracks changes).
+2. *Match* outside the lock: predict, compare, assign.
+3. *Commit.* Under the lock again, an event joins its track only if that track is still active and its version is the
+   one of the snapshot; a new track is made only if the generation is unchanged. What fails is matched again against
+   what changed.
+
+So no event is lost, none lands in two tracks, no track gets two events of one frame, and no lock is held across
+matching, I/O, callbacks or logging. Each failed commit means that another thread's commit succeeded.
+"""
+
+import itertools
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vigia.domain.camera import CameraId
+from vigia.domain.event import FaceEvent
+from vigia.domain.track import Motion, Track, TrackEnd, TrackId, TrackSnapshot, expected_boxes
+from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
+
+logger = logging.getLogger("vigia.tracks")
+
+ROUNDS_MAX = 64
+"""After so many lost races an event starts a track of its own: rather a passage in two parts than an event lost."""
+INFO_INTERVAL_S = 1.0
+"""One line a second and camera at INFO; every association is told at DEBUG."""
+
+
+@dataclass(slots=True)
+class _CameraTracks:
+    """One camera's tracks. Owner: whoever holds ``lock``; it guards every other field, for moments only."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tracks: dict[TrackId, Track] = field(default_factory=dict)
+    generation: int = 0
+    told_at_s: float = float("-inf")
+    untold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """Where one event went."""
+
+    event: FaceEvent
+    track_id: TrackId
+    match: Match | None
+    """None when the event started the track."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    event: FaceEvent
+    match: Match | None
+    snapshot: TrackSnapshot | None
+    motion: Motion | None
+
+
+class ManageTracksUseCase:
+    """Associates face events with tracks and ends tracks whose time has come.
+
+    Any thread may call any method. Track ids come from one counter and are never used twice in a run.
+
+    Args:
+        matching: decides which face continues which track.
+        miss_interval_s: silence that ends a track (``track_miss_interval``), seconds.
+        duration_max_s: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
+    """
+
+    def __init__(
+        self, matching: TrackMatchingService, *, miss_interval_s: float = 1.0, duration_max_s: float = 60.0
+    ) -> None:
+        self._matching = matching
+        self._miss_interval_s = miss_interval_s
+        self._duration_max_s = duration_max_s
+        self._ids = itertools.count(1)  # next() on it is atomic
+        self._cameras: dict[CameraId, _CameraTracks] = {}
+        self._cameras_lock = threading.Lock()  # guards the dictionary, not what is in it
+        self._conflicts: Counter[str] = Counter()
+
+    @property
+    def conflicts(self) -> int:
+        """How often a commit found that its snapshot was out of date. Approximate while threads run."""
+        return self._conflicts["commit"]
+
+    def execute(self, camera_id: CameraId, events: Sequence[FaceEvent]) -> list[Association]:
+        """Associate the events of one frame.
+
+        Args:
+            camera_id: whose events they are.
+            events: all of one frame; may be empty.
+
+        Returns:
+            One association per event, in no particular order.
+        """
+        state = self._state(camera_id)
+        done: list[Association] = []
+        waiting = list(events)
+        for attempt in range(ROUNDS_MAX + 1):
+            if not waiting:
+                break
+            with state.lock:
+                generation = state.generation
+                at_s = waiting[0].at_mono_s
+                snapshots = [track.snapshot for track in state.tracks.values() if track.is_active(at_s)]
+            plan = self._plan(waiting, snapshots)
+            accepted, waiting = self._commit(state, plan, generation, force=attempt == ROUNDS_MAX)
+            done += accepted
+            if waiting:
+                self._conflicts["commit"] += len(waiting)
+        self._tell(state, done)
+        return done
+
+    def process_event(self, event: FaceEvent) -> Association:
+        """Associate a single event."""
+        return self.execute(event.camera_id, [event])[0]
+
+    def expire(self, camera_id: CameraId, now: float) -> list[Track]:
+        """End and return the tracks whose silence or age is over at ``now`` (the camera's monotonic time, seconds)."""
+        state = self._cameras.get(camera_id)
+        if state is None or not state.tracks:
+            return []
+        with state.lock:
+            due = [(track, end) for track in state.tracks.values() if (end := track.due_end(now)) is not None]
+            for track, end in due:
+                self._end(state, track, end)
+        return [track for track, _ in due]
+
+    def end_all(self, camera_id: CameraId, end: TrackEnd) -> list[Track]:
+        """End and return all tracks of a camera."""
+        state = self._cameras.get(camera_id)
+        if state is None:
+            return []
+        with state.lock:
+            tracks = list(state.tracks.values())
+            for track in tracks:
+                self._end(state, track, end)
+        return tracks
+
+    def active_count(self, camera_id: CameraId) -> int:
+        """How many tracks of a camera are open."""
+        state = self._cameras.get(camera_id)
+        return 0 if state is None else len(state.tracks)
+
+    def snapshots(self, camera_id: CameraId) -> list[TrackSnapshot]:
+        """The open tracks of a camera, for display."""
+        state = self._cameras.get(camera_id)
+        if state is None:
+            return []
+        with state.lock:
+            return [track.snapshot for track in state.tracks.values()]
+
+    def forget(self, camera_id: CameraId) -> None:
+        """Drop a removed camera's state; end its tracks first."""
+        with self._cameras_lock:
+            self._cameras.pop(camera_id, None)
+
+    def _state(self, camera_id: CameraId) -> _CameraTracks:
+        state = self._cameras.get(camera_id)
+        if state is None:
+            with self._cameras_lock:
+                state = self._cameras.setdefault(camera_id, _CameraTracks())
+        return state
+
+    def _plan(self, events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot]) -> list[_Planned]:
+        """Match against a snapshot. Pure but for the events' order; holds no lock."""
+        first = events[0]
+        open_to_frame = [s for s in snapshots if first.frame_index not in s.recent_frames]
+        boxes = np.stack([event.box_xyxy for event in events])
+        expected = expected_boxes(open_to_frame, first.at_mono_s)
+        matches = {m.event: m for m in self._matching.assign(boxes, expected, first.frame_size_wh)}
+        plan = []
+        for row, event in enumerate(events):
+            match = matches.get(row)
+            snapshot = None if match is None else open_to_frame[match.track]
+            motion = None if snapshot is None else snapshot.motion.advanced(event)
+            plan.append(_Planned(event, match, snapshot, motion))
+        return plan
+
+    def _commit(
+        self, state: _CameraTracks, plan: Sequence[_Planned], generation: int, *, force: bool
+    ) -> tuple[list[Association], list[FaceEvent]]:
+        """Make the plan true as far as it still holds; return what was done and which events must be matched again."""
+        accepted: list[Association] = []
+        refused: list[FaceEvent] = []
+        with state.lock:
+            may_start = force or state.generation == generation
+            for planned in plan:
+                event = planned.event
+                if planned.snapshot is None or force:
+                    if may_start:
+                        track = self._start(state, event)
+                        accepted.append(Association(event, track.id, None))
+                    else:
+                        refused.append(event)
+                elif self._still_holds(state, planned.snapshot, event):
+                    state.tracks[planned.snapshot.id].add_event(event, motion=planned.motion)
+                    accepted.append(Association(event, planned.snapshot.id, planned.match))
+                else:
+                    refused.append(event)
+        return accepted, refused
+
+    @staticmethod
+    def _still_holds(state: _CameraTracks, snapshot: TrackSnapshot, event: FaceEvent) -> bool:
+        """Whether the chosen track is still active and unchanged. Called under the lock."""
+        track = state.tracks.get(snapshot.id)
+        return track is not None and track.version == snapshot.version and track.is_active(event.at_mono_s)
+
+    def _start(self, state: _CameraTracks, event: FaceEvent) -> Track:
+        track = Track(
+            TrackId(next(self._ids)),
+            event,
+            miss_interval_s=self._miss_interval_s,
+            duration_max_s=self._duration_max_s,
+        )
+        state.tracks[track.id] = track
+        state.generation += 1
+        return track
+
+    @staticmethod
+    def _end(state: _CameraTracks, track: Track, end: TrackEnd) -> None:
+        track.finish(end)
+        del state.tracks[track.id]
+        state.generation += 1
+
+    def _tell(self, state: _CameraTracks, associations: Sequence[Association]) -> None:
+        """Log what was associated: all at DEBUG, else one line a second and camera at INFO."""
+        if logger.isEnabledFor(logging.DEBUG):
+            for association in associations:
+                _log_association(logging.DEBUG, association, more=0)
+            return
+        matched = next((a for a in associations if a.match is not None), None)
+        if matched is None:
+            return
+        now_s = matched.event.at_mono_s
+        count = sum(1 for a in associations if a.match is not None)
+        with state.lock:
+            state.untold += count
+            if now_s - state.told_at_s < INFO_INTERVAL_S:
+                return
+            more, state.untold, state.told_at_s = state.untold - 1, 0, now_s
+        _log_association(logging.INFO, matched, more=more)
+
+
+def _log_association(level: int, association: Association, *, more: int) -> None:
+    match = association.match
+    event_id, track_id = association.event.id, association.track_id
+    if match is None:
+        logger.log(level, "Event %d started track %d", event_id, track_id)
+    elif match.kind is MatchKind.IOU:
+        if more:
+            logger.log(
+                level, "Event %d associated with track %d by IoU (%.3f); %d more", event_id, track_id, match.iou, more
+            )
+        else:
+            logger.log(level, "Event %d associated with track %d by IoU (%.3f)", event_id, track_id, match.iou)
+    elif more:
+        logger.log(
+            level,
+            "Event %d associated with track %d by distance (%.1f px); %d more",
+            event_id,
+            track_id,
+            match.distance_px,
+            more,
+        )
+    else:
+        logger.log(
+            level, "Event %d associated with track %d by distance (%.1f px)", event_id, track_id, match.distance_px
+        )

@@ -1,0 +1,150 @@
+"""How well a face fits a track: overlap first, the distance between centres as the fall-back.
+
+The limits follow from the frame and the face: at a detection every few frames a face moves by a share of its own
+size, so a distance in absolute pixels would be too strict near the camera and too loose far from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vigia.domain.geometry import Boxes, as_boxes_xyxy, centre_distance_matrix, iou_matrix
+
+
+class MatchKind(StrEnum):
+    """By what an event was associated with a track."""
+
+    IOU = "iou"
+    DISTANCE = "distance"
+
+
+@dataclass(frozen=True, slots=True)
+class MatchLimits:
+    """What is still a match in one frame."""
+
+    iou_min: float
+    """At least this much overlap, in [0, 1]."""
+    distance_max_px: float
+    """At most this far between centres, pixels, whatever the face's size."""
+    distance_max_sides: float
+    """And at most this far in mean sides of the two boxes."""
+    side_ratio_max: float
+    """The fall-back by distance asks that the sizes differ by no more than this factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One event goes to one track."""
+
+    event: int
+    """Row of the event's box."""
+    track: int
+    """Row of the track's box."""
+    kind: MatchKind
+    iou: float
+    distance_px: float
+
+
+class TrackMatchingService:
+    """Decides which face continues which track. Pure; any thread.
+
+    Args:
+        overlap_threshold: FindFace's ``track_overlap_threshold``: the IoU from which a face continues a track.
+        distance_max_share: of the frame's diagonal, in (0, 1]; 0.10 is 147 px at 1280x720.
+        distance_max_sides: in mean box sides: 1.5 lets an 80 px face move 120 px between two detections.
+        side_ratio_max: sizes further apart than this are two faces, at the distance fall-back.
+    """
+
+    def __init__(
+        self,
+        *,
+        overlap_threshold: float = 0.25,
+        distance_max_share: float = 0.10,
+        distance_max_sides: float = 1.5,
+        side_ratio_max: float = 1.8,
+    ) -> None:
+        self._overlap_threshold = overlap_threshold
+        self._distance_max_share = distance_max_share
+        self._distance_max_sides = distance_max_sides
+        self._side_ratio_max = side_ratio_max
+
+    def limits(self, frame_size: tuple[int, int]) -> MatchLimits:
+        """The limits for a frame of (width, height) pixels."""
+        width, height = frame_size
+        return MatchLimits(
+            iou_min=self._overlap_threshold,
+            distance_max_px=float(np.hypot(width, height)) * self._distance_max_share,
+            distance_max_sides=self._distance_max_sides,
+            side_ratio_max=self._side_ratio_max,
+        )
+
+    def match(self, box: ArrayLike, track_box: ArrayLike, frame_size: tuple[int, int]) -> tuple[float, float]:
+        """How well one face fits one track.
+
+        Args:
+            box: (4,) the face: left, top, right, bottom, pixels.
+            track_box: (4,) where the track's face is expected.
+            frame_size: (width, height), pixels. Distances beyond the frame's limit are infinite.
+
+        Returns:
+            (iou, distance): overlap in [0, 1]; centre distance in pixels, ``inf`` when it is no match at all.
+        """
+        ious, distances = self.match_all(as_boxes_xyxy(box), as_boxes_xyxy(track_box), frame_size)
+        return float(ious[0, 0]), float(distances[0, 0])
+
+    def match_all(
+        self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """``match`` for every pair of (E, 4) events and (T, 4) tracks: two float32 (E, T) matrices."""
+        limits = self.limits(frame_size)
+        ious = iou_matrix(boxes, track_boxes)
+        distances = centre_distance_matrix(boxes, track_boxes)
+        sides, track_sides = _mean_sides(boxes)[:, None], _mean_sides(track_boxes)[None, :]
+        reach = np.minimum(limits.distance_max_px, limits.distance_max_sides * (sides + track_sides) * 0.5)
+        ratio = np.maximum(sides, track_sides) / np.maximum(np.minimum(sides, track_sides), 1e-6)
+        impossible = (distances > reach) | (ratio > limits.side_ratio_max)
+        return ious, np.where(impossible, np.inf, distances).astype(np.float32)
+
+    def assign(self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]) -> list[Match]:
+        """Match the events of one frame to tracks: every event and every track at most once.
+
+        Overlap decides first, over all pairs, best pair first; what is left is matched by distance, nearest first.
+
+        Args:
+            boxes: float32 (E, 4); E may be 0.
+            track_boxes: float32 (T, 4), expected places at this frame's time; T may be 0.
+            frame_size: (width, height), pixels.
+        """
+        if not len(boxes) or not len(track_boxes):
+            return []
+        iou_min = self.limits(frame_size).iou_min
+        ious, distances = self.match_all(boxes, track_boxes, frame_size)
+        matches: list[Match] = []
+        by_iou = _best_first(-ious, ious >= iou_min)
+        by_distance = _best_first(distances, np.isfinite(distances))
+        events_used: set[int] = set()
+        tracks_used: set[int] = set()
+        for kind, pairs in ((MatchKind.IOU, by_iou), (MatchKind.DISTANCE, by_distance)):
+            for event, track in pairs:
+                if event in events_used or track in tracks_used:
+                    continue
+                events_used.add(event)
+                tracks_used.add(track)
+                iou, distance = float(ious[event, track]), float(distances[event, track])
+                matches.append(Match(event, track, kind, iou, distance))
+        return matches
+
+
+def _mean_sides(boxes: Boxes) -> NDArray[np.float32]:
+    sides: NDArray[np.float32] = ((boxes[:, 2] - boxes[:, 0]) + (boxes[:, 3] - boxes[:, 1])) * np.float32(0.5)
+    return sides
+
+
+def _best_first(costs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> Sequence[tuple[int, int]]:
+    """Allowed (row, column) pairs, cheapest first."""
+    rows, columns = np.nonzero(allowed)
+    order = np.argsort(costs[rows, columns], kind="stable")
+    return [(int(rows[i]), int(columns[i])) for i in order]

@@ -1,0 +1,1 @@
+"""Video through PyAV (FFmpeg): sources, decoder, pictures, JPEG."""

@@ -1,0 +1,145 @@
+"""A decoded picture that stays as the codec made it, and what can be made of it: a small input, a JPEG.
+
+``AvPicture`` keeps a reference to the decoder's planes; converting is somebody else's decision and cost.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from io import BytesIO
+from typing import Any
+
+import av
+import numpy as np
+import simplejpeg
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from vigia.domain.errors import DomainError
+from vigia.domain.frame import Luma, Picture
+
+LUMA_FIRST_FORMATS = frozenset(
+    {
+        "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv411p", "yuv440p", "yuvj440p",
+        "nv12", "nv21", "nv16", "gray", "yuva420p",
+    }
+)  # fmt: skip
+"""Pixel formats whose first plane is 8-bit luma, one byte a pixel."""
+JPEG_DIRECT_FORMATS = {"yuvj420p": "420", "yuvj422p": "422", "yuvj444p": "444"}
+"""Full-range formats that a JPEG can take plane by plane, without a colour conversion."""
+FULL_RANGE = 2
+"""AVCOL_RANGE_JPEG."""
+
+
+class AvPicture:
+    """A decoded picture. Immutable; any thread may read it.
+
+    Pictures whose first plane is not 8-bit luma (10-bit HEVC, RGB webcams) are converted once, when luma is asked for.
+    """
+
+    __slots__ = ("_luma", "frame")
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self.frame = frame
+        self._luma: Luma | None = None
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.frame.height
+
+    def luma(self) -> Luma:
+        """The full-size luma plane, uint8 (height, width): a view where the format allows."""
+        if self._luma is None:
+            frame = self.frame
+            if frame.format.name not in LUMA_FIRST_FORMATS:
+                frame = frame.reformat(format="gray")
+            self._luma = _plane(frame, 0)[: frame.height, : frame.width]
+        return self._luma
+
+
+class SwscalePictureScaler:
+    """Scales pictures with swscale (PyAV). Owner: one thread. Keeps one conversion context per size."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._small: VideoFrame | None = None  # keeps the returned views alive
+
+    def scale_planar(self, picture: Picture, *, width: int, height: int) -> Sequence[NDArray[np.uint8]]:
+        """Three uint8 (height, width) planes: blue, green, red; views valid until the next call."""
+        frame = av_frame(picture)
+        small = self._reformatter.reformat(
+            frame, width=width, height=height, format="gbrp", interpolation=Interpolation.FAST_BILINEAR
+        )
+        self._small = small
+        green, blue, red = (_plane(small, index)[:height, :width] for index in range(3))
+        return blue, green, red
+
+
+class SimpleJpegEncoder:
+    """JPEG through libjpeg-turbo. Any thread.
+
+    Full-range planar pictures go in as they are. Video is mostly limited-range: its planes would look washed out, so
+    it is converted to RGB first.
+    """
+
+    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+        """The whole picture, JPEG, ``quality`` 1 to 100."""
+        frame = av_frame(picture)
+        direct = JPEG_DIRECT_FORMATS.get(frame.format.name)
+        if direct == "420" and frame.width % 2 == 0 and frame.height % 2 == 0:
+            y, u, v = (_plane(frame, index) for index in range(3))
+            width, height = frame.width, frame.height
+            direct_jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(
+                Y=np.ascontiguousarray(y[:height, :width]),
+                U=np.ascontiguousarray(u[: height // 2, : width // 2]),
+                V=np.ascontiguousarray(v[: height // 2, : width // 2]),
+                quality=quality,
+            )
+            return direct_jpeg
+        rgb = np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
+        converted: bytes = simplejpeg.encode_jpeg(rgb, quality=quality, colorspace="RGB", colorsubsampling="420")
+        return converted
+
+
+def av_frame(picture: Picture) -> VideoFrame:
+    """The PyAV frame inside a picture of this adapter.
+
+    Raises:
+        DomainError: the picture was made by another adapter.
+    """
+    if not isinstance(picture, AvPicture):
+        raise DomainError("a picture of type %(type)s did not come from this decoder", type=type(picture).__name__)
+    return picture.frame
+
+
+def picture_from_image(data: bytes) -> AvPicture:
+    """Decode a JPEG, PNG or WEBP file.
+
+    Raises:
+        DomainError: the data are no picture that FFmpeg can read.
+    """
+    try:
+        with av.open(BytesIO(data), mode="r") as container:
+            return AvPicture(next(container.decode(video=0)))
+    except (av.error.FFmpegError, StopIteration, ValueError, IndexError) as error:
+        raise DomainError("the data are not a picture that can be read") from error
+
+
+def picture_from_rgb(rgb: NDArray[np.uint8]) -> AvPicture:
+    """Make a picture of an RGB array, uint8 (height, width, 3): for tests and tools."""
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    frame.time_base = Fraction(1, 1000)
+    return AvPicture(frame.reformat(format="yuv420p"))
+
+
+def _plane(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
+    """One plane as uint8 (rows, line size): a view of FFmpeg's memory, which the array keeps alive."""
+    plane: Any = frame.planes[index]  # PyAV's stubs do not say that it has the buffer interface
+    rows: NDArray[np.uint8] = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+    return rows
