@@ -1,0 +1,209 @@
+"""The sections from the disk to FindFace (outbox, delivery, FindFace, cameras), and log and memory beside them."""
+
+from re import compile as re_compile
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from vigia.application.errors import ConfigurationError
+from vigia.infrastructure.config.camera_url import check_camera_url
+from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, TimeoutS, UsablePath, invalid
+
+_CAMERA_ID = re_compile(r"\w[\w.-]{0,63}")
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+
+
+def _stripped(text: str) -> str:
+    return text.strip()
+
+
+def _findface_url(url: str) -> str:
+    """``http(s)://host[:port][/path]``, nothing else; no trailing slash."""
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and url.isprintable()
+    except ValueError:
+        # Not chained: what stands in the place of the port may be a part of a password.
+        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key)) from None
+    if parts.scheme.lower() not in {"http", "https"} or "://" not in url:
+        raise invalid(lambda key: ConfigurationError("%(key)s must begin with http:// or https://", key=key))
+    if not usable:
+        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key))
+    if "@" in parts.netloc:
+        raise invalid(
+            lambda key: ConfigurationError(
+                "%(key)s must not hold a user name or password; set FINDFACE_USER and FINDFACE_PASSWORD", key=key
+            )
+        )
+    if parts.query or parts.fragment:
+        raise invalid(lambda key: ConfigurationError("%(key)s must not hold a query (?) or a fragment (#)", key=key))
+    return url.rstrip("/")
+
+
+def _camera_id(camera_id: str) -> str:
+    if not _CAMERA_ID.fullmatch(camera_id):
+        raise invalid(
+            lambda key: ConfigurationError(
+                "%(key)s must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
+                key=key,
+            )
+        )
+    return camera_id
+
+
+class LogSettings(Section):
+    """What is logged, and where to."""
+
+    level: LogLevel = "INFO"
+    """Least level in the log file."""
+    console_level: LogLevel | None = None
+    """Least level on the screen; empty = ``level``."""
+    file_enabled: bool = True
+    """Write a log file beside the screen."""
+    file: UsablePath | None = None
+    """The log file (JSON lines); empty = ``logs/vigia.jsonl`` in ``data_dir``."""
+    file_max_bytes: Annotated[int, Field(ge=10_000, le=10_000_000_000)] = 20_000_000
+    """Size from which the file is put aside and a new one begun, bytes."""
+    file_backups: Annotated[int, Field(ge=0, le=1000)] = 5
+    """How many files put aside are kept."""
+    queue_size: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """Log records that may wait to be written; beyond that they are dropped and counted."""
+
+
+class OutboxSettings(Section):
+    """Where captures wait on disk until FindFace has answered."""
+
+    directory: UsablePath | None = None
+    """Its directory; empty = ``outbox`` in ``data_dir``. Only one vigia may use it."""
+    lease_s: Annotated[float, Field(ge=5.0, le=3600.0)] = 90.0
+    """How long a sender may hold a capture before it goes back, seconds; at least all FindFace time-outs together."""
+    max_captures: Annotated[int, Field(ge=0, le=100_000_000)] = 100_000
+    """Captures that may wait; beyond that new ones are refused loudly; 0 = no limit."""
+    delivered_kept: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
+    """Delivered captures whose figures (not pictures) are kept."""
+
+
+class DeliverySettings(Section):
+    """How captures are sent."""
+
+    senders: Annotated[int, Field(ge=1, le=64)] = 4
+    """Captures on their way at the same time."""
+    drain_timeout_s: Annotated[float, Field(ge=0.0, le=600.0)] = 10.0
+    """At the end, how long senders may go on, seconds; the rest stays on disk for the next run."""
+    mf_selector: Literal["biggest", "all"] = "biggest"
+    """Which faces of the posted region FindFace takes."""
+    retry_max_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 60.0
+    """Longest pause between two attempts, seconds."""
+    attempts_max: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Answered failures after which a capture is given up and kept for a person; an outage does not count."""
+
+
+class FindfaceSettings(Section):
+    """FindFace Multi: where it is and who we are. ``url``, ``user``, ``password`` and ``uuid`` belong in ``.env``."""
+
+    url: Annotated[str, Field(max_length=2048), AfterValidator(_findface_url)] | None = None
+    """Its address, ``http://`` or ``https://``; also ``FINDFACE_URL``."""
+    user: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_stripped)] | None = None
+    """User name; also ``FINDFACE_USER``."""
+    password: Annotated[SecretStr, Field(min_length=1, max_length=1024)] | None = None
+    """Password; also ``FINDFACE_PASSWORD``."""
+    uuid: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_stripped)] | None = None
+    """This device's stable name; also ``FINDFACE_UUID``; empty = made once and kept in ``data_dir``."""
+    ca_file: UsablePath | None = None
+    """Certificates (PEM) that FindFace's own is checked against; empty = the system's."""
+    tls_insecure_skip_verify: bool = False
+    """DANGEROUS: do not check FindFace's certificate; anybody in between may then read the password and every face."""
+    group_prefix: Annotated[str, Field(max_length=256)] = ""
+    """Only camera groups whose name begins with this; empty = all."""
+    connect_timeout_s: TimeoutS = 5.0
+    """Longest wait for a connection, seconds."""
+    read_timeout_s: TimeoutS = 45.0
+    """Longest wait for an answer, seconds; FindFace itself takes up to 35, so less than 40 makes duplicates likely."""
+    write_timeout_s: TimeoutS = 30.0
+    """Longest wait while a picture is sent, seconds."""
+    pool_timeout_s: TimeoutS = 10.0
+    """Longest wait for a free connection, seconds."""
+    max_connections: Annotated[int, Field(ge=1, le=200)] = 20
+    """Connections open at the same time."""
+    login_retry_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
+    """Shortest time between two failed log-ins, seconds, so that the account is not locked."""
+    start_without: bool = False
+    """Start although FindFace cannot be reached; captures wait on disk."""
+
+    @property
+    def timeouts_total_s(self) -> float:
+        """The longest that one request may take, seconds."""
+        return self.pool_timeout_s + self.connect_timeout_s + self.write_timeout_s + self.read_timeout_s
+
+
+class CameraSettings(Section):
+    """One camera. Its URL may hold a password and is never shown."""
+
+    id: Annotated[str, AfterValidator(_camera_id)]
+    """Unique; letters, digits, dots, dashes, underscores."""
+    name: Annotated[str, Field(max_length=256)] = ""
+    """For people; empty = ``id``."""
+    url: Annotated[str, Field(max_length=PATH_CHARACTERS_MAX), AfterValidator(check_camera_url)] = Field(repr=False)
+    """RTSP or another FFmpeg URL, a file's path, ``/dev/video0`` or ``webcam:0``."""
+    findface_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """The camera's number in FindFace; empty = its captures cannot be sent."""
+    token: Annotated[SecretStr, Field(max_length=1024)] | None = None
+    """The camera's own token in FindFace (``external_detector_token``)."""
+    group: Annotated[str, Field(max_length=256)] = ""
+    """For people."""
+    active: bool = True
+    """False leaves it alone."""
+    loop: bool = False
+    """A file begins again at its end."""
+    pace: Literal["timestamps", "none"] = "timestamps"
+    """A file plays as fast as it was filmed, or as fast as it can be read."""
+
+    @property
+    def shown_name(self) -> str:
+        """``name``, or ``id`` without one."""
+        return self.name or self.id
+
+
+class MemorySettings(Section):
+    """When memory is tidied."""
+
+    interval_s: Annotated[float, Field(ge=0.5, le=3600.0)] = 5.0
+    """Time between two looks, seconds."""
+    overdue_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 60.0
+    """Longest time without a full collection although the shards are never idle, seconds."""
+    soft_limit_mb: Annotated[int, Field(ge=64, le=10_000_000)] | None = None
+    """Resident memory from which parts are asked to give some back, MB (1 000 000 bytes); empty = none."""
+    hard_limit_mb: Annotated[int, Field(ge=64, le=10_000_000)] | None = None
+    """Resident memory from which it is an error in the log, MB (1 000 000 bytes); empty = none."""
+
+    @property
+    def soft_limit_bytes(self) -> int | None:
+        """``soft_limit_mb`` in bytes."""
+        return None if self.soft_limit_mb is None else self.soft_limit_mb * 1_000_000
+
+    @property
+    def hard_limit_bytes(self) -> int | None:
+        """``hard_limit_mb`` in bytes."""
+        return None if self.hard_limit_mb is None else self.hard_limit_mb * 1_000_000
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        soft, hard = self.soft_limit_mb, self.hard_limit_mb
+        if soft is not None and hard is not None and soft > hard:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "memory.soft_limit_mb (%(low)d) must not be larger than memory.hard_limit_mb (%(high)d)",
+                    low=soft,
+                    high=hard,
+                ),
+                "soft_limit_mb",
+            )
+        return self
