@@ -49,7 +49,8 @@ class FilterReason(StrEnum):
     NO_PICTURE = "no_picture"
 
 
-_EMPTY: MappingProxyType[str, int] = MappingProxyType({})
+def _nothing() -> MappingProxyType[str, int]:
+    return MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -114,12 +115,12 @@ class LedgerPage:
     frames: MappingProxyType[FrameFate, int] = field(
         default_factory=lambda: MappingProxyType(dict.fromkeys(FrameFate, 0))
     )
-    skip_reasons: MappingProxyType[str, int] = _EMPTY
+    skip_reasons: MappingProxyType[str, int] = field(default_factory=_nothing)
     tracks_started: int = 0
     tracks: MappingProxyType[TrackFate, int] = field(
         default_factory=lambda: MappingProxyType(dict.fromkeys(TrackFate, 0))
     )
-    filter_reasons: MappingProxyType[str, int] = _EMPTY
+    filter_reasons: MappingProxyType[str, int] = field(default_factory=_nothing)
     faces: int = 0
 
     @property

@@ -70,12 +70,31 @@ class ModelStore:
         path = self._published(spec)
         return spec, (self.prepared(spec) if spec.prepared else path)
 
-    def prepared(self, spec: ModelSpec) -> Path:
+    def resolve_file(self, path: Path) -> tuple[ModelSpec, Path]:
+        """A model given as a file: told from its content, so that it may have any name.
+
+        Raises:
+            ModelUnavailable: it is not there, or no model of the registry.
+        """
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelUnavailable(
+                "the model file %(path)s cannot be read: %(why)s", path=path, why=error.strerror or type(error).__name__
+            ) from error
+        spec = next((spec for spec in MODELS.values() if spec.sha256 == digest), None)
+        if spec is None:
+            raise ModelUnavailable(
+                "%(path)s is none of the models that vigia knows: %(names)s", path=path, names=", ".join(MODELS)
+            )
+        return spec, (self.prepared(spec, source=path) if spec.prepared else path)
+
+    def prepared(self, spec: ModelSpec, *, source: Path | None = None) -> Path:
         """The prepared graph, made when it is not cached yet."""
         target = self._directory / f"{spec.name}-{spec.sha256[:12]}-prepared{PREPARATION_VERSION}.onnx"
         if target.exists():
             return target
-        source = self._published(spec)
+        source = source if source is not None else self._published(spec)
         partial = target.with_suffix(f".{os.getpid()}.part")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)

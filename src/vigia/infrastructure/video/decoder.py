@@ -19,6 +19,17 @@ REORDER_MAX = 16
 """H.264 and H.265 hold back at most 16 pictures; a packet overtaken by more than this will not come out any more."""
 
 
+class _Tag:
+    """Marks one packet. PyAV keeps opaque objects in one table for the whole process, by ``id()``: two cameras that
+    used the same small integer would take each other's mark away, so each packet gets an object of its own.
+    """
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
 class AvVideoDecoder:
     """Decodes one stream. Owner: one thread (its shard's).
 
@@ -49,7 +60,7 @@ class AvVideoDecoder:
     def decode(self, packet: Packet) -> Decoded:
         """Feed one packet; damaged ones are counted, never raised."""
         coded = packet.payload
-        coded.opaque = packet.index
+        coded.opaque = _Tag(packet.index)
         self._inside[packet.index] = packet
         try:
             frames = self._context.decode(coded)
@@ -84,8 +95,8 @@ class AvVideoDecoder:
     def _match(self, frames: list[VideoFrame]) -> list[DecodedFrame]:
         decoded = []
         for frame in frames:
-            index = frame.opaque
-            packet = self._inside.pop(index, None) if isinstance(index, int) else None
+            tag = frame.opaque
+            packet = self._inside.pop(tag.index, None) if isinstance(tag, _Tag) else None
             frame.opaque = None
             if packet is None:
                 continue  # a second field or a repeated picture of a packet that is booked already

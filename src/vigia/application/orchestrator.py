@@ -1,0 +1,302 @@
+"""ApplicationOrchestrator: starts, watches and stops everything, in the right order, within one deadline.
+
+Start: commit queue, shards, senders, cameras last, so that whatever a camera delivers finds its way. Stop, the other
+way round: sources, shards (what waits is processed, open tracks give their best shots), commit queue, senders (until
+the deadline; the rest stays on disk), log-out. Logger, memory and outbox belong to the caller: they outlive it.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vigia.application.camera_line import CameraLine
+from vigia.application.camera_shard import CameraShard, ShardStatus
+from vigia.application.ports import Clock, Outbox, Recognizer
+from vigia.application.service import LoopService, Service, join_all, request_stop_all
+from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
+from vigia.application.use_cases.send_to_findface import DeliveryStats, SendToFindfaceUseCase
+from vigia.application.use_cases.stream_camera import CameraState
+from vigia.domain.errors import VigiaError
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import LedgerPage
+
+logger = logging.getLogger("vigia.orchestrator")
+
+WATCH_S = 0.5
+"""How often the services are looked at."""
+WARM_UP_S = 2.0
+"""After the last camera went live, before figures count as steady."""
+WARM_UP_MAX_S = 15.0
+"""A camera that never goes live does not keep the others' figures from counting for longer than this."""
+SOURCES_SHARE = 0.15
+SHARDS_SHARE = 0.35
+"""Parts of the stop's deadline after which the next stage begins in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the bootstrap made, ready to start."""
+
+    lines: Sequence[CameraLine]
+    shards: Sequence[CameraShard]
+    shard_services: Sequence[LoopService]
+    commit: CommitCapturesUseCase
+    commit_service: LoopService
+    send: SendToFindfaceUseCase
+    sender_services: Sequence[LoopService]
+    side_services: Sequence[LoopService]
+    """Beside the main path: their failure is told, but stops nothing."""
+    outbox: Outbox
+    recognizer: Recognizer
+    counts: "CaptureCounts"
+
+
+@dataclass(slots=True)
+class CaptureCounts:
+    """What became of captures on their way to the disk. Owner: the commit thread."""
+
+    committed: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The whole system at one moment, for the status line and the report."""
+
+    elapsed_s: float
+    cameras: int
+    cameras_live: int
+    fps: float
+    ledger: LedgerPage
+    committed: int
+    commit_waiting: int
+    delivery: DeliveryStats
+    unsent: int
+    shards: Sequence[ShardStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyFigures:
+    """What was measured after start-up."""
+
+    duration_s: float = 0.0
+    frames: int = 0
+
+    @property
+    def fps(self) -> float:
+        """Frames decoded and booked a second."""
+        return self.frames / self.duration_s if self.duration_s > 0.0 else 0.0
+
+
+class ApplicationOrchestrator:
+    """Runs the system until it is asked to stop.
+
+    Owner: the thread that calls ``run``. ``request_stop`` and ``status`` may come from any.
+    Stops when: asked, the duration is over, all cameras have ended, or a main service fails.
+
+    Args:
+        wiring: every part, not yet started.
+        clock: for everything that waits or measures.
+        drain_timeout_s: longest that the stop may take, seconds.
+        stop: set to end the run; made here when not given.
+        on_status: called about twice a second with the state of everything; must be quick.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        *,
+        clock: Clock,
+        drain_timeout_s: float = 10.0,
+        stop: threading.Event | None = None,
+        on_status: Callable[[RunStatus], None] | None = None,
+    ) -> None:
+        self._wiring = wiring
+        self._clock = clock
+        self._drain_timeout_s = drain_timeout_s
+        self._on_status = on_status
+        self._stop = stop if stop is not None else threading.Event()
+        self._carried_over = wiring.outbox.stats().unsent
+        self._started_s = clock.mono_s()
+        self._steady_from: tuple[float, int] | None = None
+        self._steady_to: tuple[float, int] | None = None
+        self._all_live_s: float | None = None
+        self._fps_window: tuple[float, int] = (self._started_s, 0)
+        self._fps = 0.0
+        self._told: set[str] = set()
+        self.survivors: list[str] = []
+        self.failure: BaseException | None = None
+
+    def request_stop(self) -> None:
+        """Ask the run to end. Idempotent; any thread; never blocks."""
+        self._stop.set()
+
+    @property
+    def carried_over(self) -> int:
+        """Captures that an earlier run left in the outbox."""
+        return self._carried_over
+
+    @property
+    def wiring(self) -> Wiring:
+        """Its parts."""
+        return self._wiring
+
+    def run(self, *, duration_s: float | None = None) -> None:
+        """Start everything, watch until it is time to stop, stop everything. Never raises for a service's failure."""
+        self.start()
+        deadline_s = None if duration_s is None else self._clock.mono_s() + duration_s
+        try:
+            while not self._stop.is_set() and not self._over(deadline_s):
+                left_s = WATCH_S if deadline_s is None else min(WATCH_S, deadline_s - self._clock.mono_s())
+                self._clock.wait(self._stop, max(left_s, 0.0))
+                self.watch()
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Start all services, cameras last."""
+        wiring = self._wiring
+        self._started_s = self._clock.mono_s()
+        self._fps_window = (self._started_s, 0)
+        for line in wiring.lines:
+            line.shard.add(line.pipeline)
+        for service in (
+            wiring.commit_service,
+            *wiring.shard_services,
+            *wiring.sender_services,
+            *wiring.side_services,
+            *(line.service for line in wiring.lines),
+        ):
+            service.start()
+        logger.info("vigia started: %d cameras, %d shards", len(wiring.lines), len(wiring.shards))
+
+    def watch(self) -> None:
+        """Look at every service once: a main service that failed ends the run, the others are told of once.
+
+        Cameras start over by themselves (``StreamCameraUseCase``); only a defect ends one of their services.
+        """
+        for service in self._main_services():
+            if service.failure is not None and self.failure is None:
+                self.failure = service.failure
+                logger.critical("%s failed: %s", service.name, _cause(service.failure), exc_info=service.failure)
+                self._stop.set()
+        for service in (*self._wiring.side_services, *(line.service for line in self._wiring.lines)):
+            if service.failure is not None and service.name not in self._told:
+                self._told.add(service.name)
+                logger.error("%s failed: %s", service.name, _cause(service.failure), exc_info=service.failure)
+        self._measure()
+        if self._on_status is not None:
+            self._on_status(self.status())
+
+    def stop(self) -> None:
+        """Stop everything in order, within the deadline; afterwards ``survivors`` names what would not end."""
+        wiring, clock = self._wiring, self._clock
+        self._stop.set()
+        self._steady_to = (clock.mono_s(), self.ledger().frames_decoded)
+        begun_s = clock.mono_s()
+        deadline_s = begun_s + self._drain_timeout_s
+        sources = [line.service for line in wiring.lines]
+        logger.info("Stopping: cameras")
+        request_stop_all(sources)
+        join_all(sources, deadline_mono_s=begun_s + SOURCES_SHARE * self._drain_timeout_s, clock=clock)
+        logger.info("Stopping: shards")
+        request_stop_all(wiring.shard_services)
+        join_all(wiring.shard_services, deadline_mono_s=deadline_s, clock=clock)
+        wiring.commit.begin_drain(deadline_s)
+        join_all([wiring.commit_service], deadline_mono_s=deadline_s, clock=clock)
+        logger.info("Stopping: delivery")
+        wiring.send.begin_drain(deadline_s)
+        for sender in wiring.sender_services:
+            sender.wake()
+        join_all(wiring.sender_services, deadline_mono_s=deadline_s, clock=clock)
+        request_stop_all((*wiring.sender_services, *wiring.side_services))
+        everything: list[Service] = [
+            *sources,
+            *wiring.shard_services,
+            wiring.commit_service,
+            *wiring.sender_services,
+            *wiring.side_services,
+        ]
+        self.survivors = join_all(everything, deadline_mono_s=max(deadline_s, clock.mono_s() + 0.5), clock=clock)
+        if self.survivors:
+            logger.error("Still running after %.0f s: %s", clock.mono_s() - begun_s, ", ".join(self.survivors))
+        self._close()
+
+    def ledger(self) -> LedgerPage:
+        """All cameras' books added up."""
+        page = LedgerPage()
+        for line in self._wiring.lines:
+            page = page.plus(line.ledger.snapshot())
+        return page
+
+    def ages(self) -> DurationHistogram:
+        """How old frames were when they were done, since the figures count as steady."""
+        merged = DurationHistogram()
+        for shard in self._wiring.shards:
+            merged.merge(shard.ages)
+        return merged
+
+    def steady(self) -> SteadyFigures:
+        """What was measured between the end of start-up and the stop."""
+        if self._steady_from is None:
+            return SteadyFigures()
+        end_s, frames = self._steady_to or (self._clock.mono_s(), self.ledger().frames_decoded)
+        return SteadyFigures(end_s - self._steady_from[0], frames - self._steady_from[1])
+
+    def status(self) -> RunStatus:
+        """The whole system now. Any thread."""
+        wiring = self._wiring
+        stats = wiring.send.stats
+        committed = wiring.counts.committed
+        return RunStatus(
+            elapsed_s=self._clock.mono_s() - self._started_s,
+            cameras=len(wiring.lines),
+            cameras_live=sum(1 for line in wiring.lines if line.state is CameraState.LIVE),
+            fps=self._fps,
+            ledger=self.ledger(),
+            committed=committed,
+            commit_waiting=wiring.commit.pending,
+            delivery=stats,
+            unsent=max(0, self._carried_over + committed - stats.delivered - stats.refused - stats.dead),
+            shards=[shard.status() for shard in wiring.shards],
+        )
+
+    def _main_services(self) -> list[LoopService]:
+        wiring = self._wiring
+        return [wiring.commit_service, *wiring.shard_services, *wiring.sender_services]
+
+    def _over(self, deadline_s: float | None) -> bool:
+        if deadline_s is not None and self._clock.mono_s() >= deadline_s:
+            return True
+        lines = self._wiring.lines
+        return bool(lines) and all(line.state is CameraState.ENDED and not len(line.pipeline.queue) for line in lines)
+
+    def _measure(self) -> None:
+        now_s, frames = self._clock.mono_s(), self.ledger().frames_decoded
+        since_s, before = self._fps_window
+        if now_s - since_s >= 1.0:
+            self._fps = (frames - before) / (now_s - since_s)
+            self._fps_window = (now_s, frames)
+        if self._steady_from is not None:
+            return
+        if self._all_live_s is None:
+            live = all(line.state is not CameraState.CONNECTING for line in self._wiring.lines)
+            if live or now_s - self._started_s > WARM_UP_MAX_S:
+                self._all_live_s = now_s
+        elif now_s - self._all_live_s >= WARM_UP_S:
+            self._steady_from = (now_s, frames)
+            for shard in self._wiring.shards:
+                shard.begin_measuring()
+
+    def _close(self) -> None:
+        wiring = self._wiring
+        try:
+            wiring.recognizer.log_out()
+            wiring.recognizer.close()
+        except VigiaError as error:
+            logger.warning("Log-out failed: %s", error)
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,81 @@
+"""The report of a run: the ledger, balanced or not, and what was measured. Pure: from figures to a dictionary."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vigia.application.orchestrator import RunStatus, SteadyFigures
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import FrameFate, LedgerPage, TrackFate
+from vigia.domain.passages import PassageReport
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Everything the report is made of."""
+
+    status: RunStatus
+    ledger: LedgerPage
+    steady: SteadyFigures
+    ages: DurationHistogram
+    model: str
+    carried_over: int
+    lost: int
+    """Captures that never reached the disk; each was an error line."""
+    pending: int
+    """Unsent captures in the outbox at the end."""
+    cpu_s: float
+    rss_bytes: int
+    passages: PassageReport | None = None
+    survivors: tuple[str, ...] = ()
+
+    @property
+    def balanced(self) -> bool:
+        """True when every packet, track and capture has exactly one end."""
+        delivery, status = self.status.delivery, self.status
+        ended = delivery.delivered + delivery.refused + delivery.dead + self.pending
+        return (
+            self.ledger.balanced
+            and self.ledger.tracks[TrackFate.CAPTURED] == status.committed + self.lost + status.commit_waiting
+            and self.carried_over + status.committed == ended
+        )
+
+
+def run_report(facts: RunFacts) -> dict[str, Any]:
+    """The report as JSON holds it; the keys are a contract (see the README)."""
+    status, ledger = facts.status, facts.ledger
+    frames = {fate.value: ledger.frames[fate] for fate in FrameFate}
+    cadences = [shard.k for shard in status.shards]
+    return {
+        "cameras": status.cameras,
+        "duration_s": round(status.elapsed_s, 2),
+        "fps_processed": round(facts.steady.fps, 2),
+        "model": facts.model,
+        "k": max(cadences, default=0),
+        "frames": {"received": ledger.received, **frames},
+        "skip_reasons": dict(ledger.skip_reasons),
+        "faces": ledger.faces,
+        "captures": {
+            "carried_over": facts.carried_over,
+            "committed": status.committed,
+            "delivered": status.delivery.delivered,
+            "pending": facts.pending,
+            "refused": status.delivery.refused,
+            "dead": status.delivery.dead,
+            "lost": facts.lost,
+        },
+        "tracks": {
+            "started": ledger.tracks_started,
+            "ended": ledger.tracks_ended,
+            "captured": ledger.tracks[TrackFate.CAPTURED],
+            "filtered": ledger.tracks[TrackFate.FILTERED],
+            "filter_reasons": dict(ledger.filter_reasons),
+        },
+        "passages": None if facts.passages is None else facts.passages.summary(),
+        "frame_age_ms": {
+            f"p{percent}": round(facts.ages.percentile_s(percent) * 1000.0, 2) for percent in (50, 95, 99)
+        },
+        "cpu_cores": round(facts.cpu_s / status.elapsed_s, 3) if status.elapsed_s > 0.0 else 0.0,
+        "rss_mb": round(facts.rss_bytes / 1e6, 1),
+        "survivors": list(facts.survivors),
+        "balanced": facts.balanced,
+    }

@@ -1,0 +1,92 @@
+"""Single parts, made from settings: logger, FindFace client, camera list, detectors."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from vigia.application.ports import CameraRepository, Clock, FaceDetector
+from vigia.infrastructure.clients.findface_access import FindfaceAccess
+from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
+from vigia.infrastructure.clients.findface_cameras import STREAM_SCHEMES, FindfaceCameraRepository
+from vigia.infrastructure.clients.findface_multi import FindfaceMulti
+from vigia.infrastructure.clients.findface_session import FindfaceSession
+from vigia.infrastructure.clients.http_transport import HttpTimeouts, TlsPolicy
+from vigia.infrastructure.config import Settings, stable_uuid
+from vigia.infrastructure.config.camera_list import ConfiguredCameraRepository
+from vigia.infrastructure.detection.heads import HEADS
+from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector
+from vigia.infrastructure.detection.store import ModelStore
+from vigia.infrastructure.logging import AsyncLogger, ConsoleSink, JsonFileSink, capture_library_logs
+from vigia.infrastructure.video.picture import SwscalePictureScaler
+
+
+@contextlib.contextmanager
+def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None = None) -> Iterator[AsyncLogger]:
+    """The asynchronous logger of these settings, started; stopped last, whatever happens in between."""
+    console_level = logging.getLevelName(settings.console_level)
+    sinks: list[ConsoleSink | JsonFileSink] = [ConsoleSink(stream=console, level_min=console_level, tracebacks=False)]
+    if settings.log_file is not None:
+        sinks.append(
+            JsonFileSink(
+                settings.log_file,
+                level_min=logging.getLevelName(settings.log.level),
+                bytes_max=settings.log.file_max_bytes,
+                backups=settings.log.file_backups,
+            )
+        )
+    password = settings.findface.password
+    secrets = [password.get_secret_value()] if password is not None else []
+    async_logger = AsyncLogger(sinks, clock=clock, queue_size=settings.log.queue_size, secrets=secrets)
+    async_logger.start()
+    restore = capture_library_logs(async_logger.handler, clock=clock)
+    try:
+        yield async_logger
+    finally:
+        restore()
+        async_logger.stop()
+
+
+def findface_client(settings: Settings, *, clock: Clock) -> FindfaceMultiAsync:
+    """The pooled client of these settings. Raises ConfigurationError naming every missing variable."""
+    account = settings.findface_access()
+    chosen = settings.findface
+    access = FindfaceAccess(
+        url=account.url,
+        user=account.user,
+        password=account.password,
+        uuid=chosen.uuid or stable_uuid(settings.uuid_file),
+        tls=TlsPolicy(ca_file=chosen.ca_file, insecure_skip_verify=chosen.tls_insecure_skip_verify),
+        timeouts=HttpTimeouts(
+            connect_s=chosen.connect_timeout_s,
+            read_s=chosen.read_timeout_s,
+            write_s=chosen.write_timeout_s,
+            pool_s=chosen.pool_timeout_s,
+            total_s=chosen.read_timeout_s + chosen.write_timeout_s,
+        ),
+    )
+    session = FindfaceSession(clock=clock, refused_spacing_s=chosen.login_retry_s)
+    plain = FindfaceMulti(access, clock=clock, session=session)
+    return FindfaceMultiAsync(plain, max_connections=chosen.max_connections)
+
+
+def camera_repository(settings: Settings, client: FindfaceMultiAsync, *, allow_files: bool = False) -> CameraRepository:
+    """Where the camera list comes from: the configuration when it has one, else FindFace."""
+    if settings.cameras:
+        return ConfiguredCameraRepository(settings.cameras)
+    schemes = STREAM_SCHEMES | {"file"} if allow_files else STREAM_SCHEMES
+    return FindfaceCameraRepository(client, group_prefix=settings.findface.group_prefix, url_schemes=schemes)
+
+
+def detector_factory(settings: Settings) -> Callable[[], FaceDetector]:
+    """A maker of detectors, one per shard, after the model has been chosen and checked once."""
+    chosen = settings.detector
+    store = ModelStore(settings.models_directory())
+    spec, path = store.resolve_file(chosen.model_file) if chosen.model_file else store.resolve(chosen.model)
+
+    def make() -> FaceDetector:
+        return OnnxFaceDetector(
+            spec, path, head=HEADS[spec.family](), scaler=SwscalePictureScaler(), confidence_min=chosen.confidence_min
+        )
+
+    return make

@@ -1,0 +1,439 @@
+"""One vigia, wired for one run. Nothing here decides anything that a use case could decide."""
+
+import contextlib
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vigia.application.camera_line import CameraLine
+from vigia.application.camera_pipeline import CameraPipeline
+from vigia.application.camera_shard import CameraShard
+from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
+from vigia.application.frame_windows import FrameWindows
+from vigia.application.load_control import LoadControl, LoadLimits
+from vigia.application.orchestrator import SHARDS_SHARE, ApplicationOrchestrator, CaptureCounts, RunStatus, Wiring
+from vigia.application.packet_queue import PacketQueue
+from vigia.application.ports import Clock, FaceDetector, Outbox, Recognizer
+from vigia.application.retry import Backoff
+from vigia.application.retry import RetryPolicy as DeliveryRetryPolicy
+from vigia.application.run_report import RunFacts
+from vigia.application.service import LoopService
+from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase, CommitOptions
+from vigia.application.use_cases.detect_faces import DetectFacesUseCase
+from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
+from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
+from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
+from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
+from vigia.bootstrap.parts import camera_repository, detector_factory, findface_client
+from vigia.domain.best_shot import TrackFilter
+from vigia.domain.camera import Camera, CameraId
+from vigia.domain.capture import CaptureId, CaptureState
+from vigia.domain.ground_truth import ClipTruth
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import CameraLedger
+from vigia.domain.motion_gate import MotionGate
+from vigia.domain.passages import DeliveredCapture, PassageReport, judge_passages
+from vigia.domain.track_matching_service import TrackMatchingService
+from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
+from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
+from vigia.infrastructure.clock import SystemClock
+from vigia.infrastructure.config import CameraSettings, Settings
+from vigia.infrastructure.memory import MemoryManager
+from vigia.infrastructure.metrics import ProcessFacts
+from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
+from vigia.infrastructure.video.decoder import AvVideoDecoder
+from vigia.infrastructure.video.picture import SimpleJpegEncoder, picture_from_rgb
+from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceKind, SourceOptions, source_kind
+
+logger = logging.getLogger("vigia.bootstrap")
+
+ASSUMED_FRAME_WH = (1280, 720)
+ASSUMED_FPS = 30.0
+ASSUMED_DECODE_S = 0.003
+"""Until the first streams are open, k is planned for such cameras; load control corrects it by what it measures."""
+PROBE_RUNS = 3
+MATCHED_CAPTURES_MAX = 100_000
+"""The report holds captures against the ground truth up to this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is asked for beyond the settings."""
+
+    duration_s: float | None = None
+    loop_files: bool = False
+    """Files that FindFace or the demo lists as cameras start over at their end."""
+    allow_file_cameras: bool = False
+    """FindFace's cameras may name files of this machine (the demo's do)."""
+    truths: Mapping[str, ClipTruth] = field(default_factory=dict)
+    """Ground truth by camera name, for the report."""
+
+
+class System:
+    """One vigia, wired for one run.
+
+    Owner: the thread that makes and runs it. ``request_stop`` may come from any, a signal handler included.
+
+    Args:
+        settings: checked.
+        options: what is asked of this run.
+        clock: the system's.
+        on_status: called about twice a second while it runs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        *,
+        clock: Clock | None = None,
+        on_status: Callable[[RunStatus], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._on_status = on_status
+        self._stop = threading.Event()
+        self._counts = CaptureCounts()
+        self._windows = FrameWindows()
+        self._event_ids = itertools.count(1)
+        self._facts = ProcessFacts()
+        self._shards: list[CameraShard] = []
+        self._model = ""
+        self._began_utc = self._clock.utc()
+
+    def request_stop(self) -> None:
+        """Ask the run to end. Idempotent; never blocks."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """True once a stop was requested."""
+        return self._stop.is_set()
+
+    def run(self) -> RunFacts | None:
+        """Start, run, stop; return what was measured, or None when it was stopped before it could start.
+
+        Raises:
+            ConfigurationError: a person must change something; nothing runs any more.
+            BaseException: what ended a main service unexpectedly.
+        """
+        settings = self._settings
+        make_detector = detector_factory(settings)
+        outbox = SqliteOutbox(
+            settings.outbox_directory,
+            self._clock,
+            captures_max=settings.outbox.max_captures,
+            delivered_kept=settings.outbox.delivered_kept,
+        )
+        with contextlib.closing(outbox):
+            client = findface_client(settings, clock=self._clock)
+            with contextlib.closing(client):
+                return self._run_with(outbox, client, make_detector)
+
+    def _run_with(
+        self, outbox: Outbox, client: FindfaceMultiAsync, make_detector: Callable[[], FaceDetector]
+    ) -> RunFacts | None:
+        settings = self._settings
+        recognizer = FindfaceRecognizer(client, mf_selector=settings.delivery.mf_selector)
+        sync = SyncCamerasUseCase(
+            camera_repository(settings, client, allow_files=self._options.allow_file_cameras), clock=self._clock
+        )
+        if not self._log_in(recognizer):
+            return None
+        cameras = sync.read_first(stop=self._stop)
+        if not cameras:
+            return None
+        wiring = self._wire(cameras, outbox=outbox, recognizer=recognizer, sync=sync, make_detector=make_detector)
+        orchestrator = ApplicationOrchestrator(
+            wiring,
+            clock=self._clock,
+            drain_timeout_s=settings.delivery.drain_timeout_s,
+            stop=self._stop,
+            on_status=self._on_status,
+        )
+        memory = self._memory_manager()
+        memory.freeze_startup()
+        memory.start()
+        try:
+            cpu_before_s = self._facts.cpu_s()
+            orchestrator.run(duration_s=self._options.duration_s)
+            facts = self._gather(orchestrator, outbox, cpu_s=self._facts.cpu_s() - cpu_before_s)
+        finally:
+            memory.stop()
+        if orchestrator.failure is not None:
+            raise orchestrator.failure
+        return facts
+
+    def _log_in(self, recognizer: Recognizer) -> bool:
+        """Log in, or wait until it is possible; with ``start_without`` go on. False when stopped meanwhile."""
+        delay_s = 1.0
+        while not self._stop.is_set():
+            try:
+                recognizer.log_in()
+            except (CredentialsRejected, LicenseRejected) as error:
+                raise ConfigurationError(error.template, **error.facts) from error
+            except RetryableError as error:
+                if self._settings.findface.start_without and self._settings.cameras:
+                    logger.warning("Starting without FindFace: %s; captures wait on disk", error)
+                    return True
+                logger.warning("FindFace cannot be reached: %s; next try in %.0f s", error, delay_s)
+                self._clock.wait(self._stop, delay_s)
+                delay_s = min(15.0, delay_s * 2.0)
+            else:
+                return True
+        return False
+
+    def _memory_manager(self) -> MemoryManager:
+        chosen = self._settings.memory
+        return MemoryManager(
+            self._clock,
+            is_idle=lambda: all(shard.is_idle for shard in self._shards),
+            sheddables=self._shards,
+            interval_s=chosen.interval_s,
+            overdue_s=chosen.overdue_s,
+            soft_limit_bytes=chosen.soft_limit_bytes,
+            hard_limit_bytes=chosen.hard_limit_bytes,
+        )
+
+    def _wire(
+        self,
+        cameras: list[Camera],
+        *,
+        outbox: Outbox,
+        recognizer: Recognizer,
+        sync: SyncCamerasUseCase,
+        make_detector: Callable[[], FaceDetector],
+    ) -> Wiring:
+        settings, clock = self._settings, self._clock
+        send = self._send(outbox, recognizer, sync)
+        senders = [LoopService(f"sender-{n}", send.step, clock=clock) for n in range(settings.delivery.senders)]
+        commit = self._commit(outbox, senders)
+        count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
+        drain_s = settings.delivery.drain_timeout_s * SHARDS_SHARE
+        tracks = self._tracks()
+        detects: list[DetectFacesUseCase] = []
+        for number in range(count):
+            shard, detect = self._shard(f"shard-{number}", make_detector(), cameras=len(cameras) / count)
+            self._shards.append(shard)
+            detects.append(detect)
+        services = [
+            LoopService(
+                shard.name,
+                shard.step,
+                clock=clock,
+                wake=shard.arrived,
+                on_stop=lambda shard=shard: shard.drain(deadline_mono_s=clock.mono_s() + drain_s),  # type: ignore[misc]
+            )
+            for shard in self._shards
+        ]
+        lines = [
+            self._line(camera, self._shards[n % count], detect=detects[n % count], tracks=tracks, commit=commit)
+            for n, camera in enumerate(cameras)
+        ]
+        return Wiring(
+            lines=lines,
+            shards=self._shards,
+            shard_services=services,
+            commit=commit,
+            commit_service=LoopService("commit", commit.step, clock=clock, wake=commit.work),
+            send=send,
+            sender_services=senders,
+            side_services=[LoopService("sync-cameras", sync.step, clock=clock)],
+            outbox=outbox,
+            recognizer=recognizer,
+            counts=self._counts,
+        )
+
+    def _send(self, outbox: Outbox, recognizer: Recognizer, sync: SyncCamerasUseCase) -> SendToFindfaceUseCase:
+        settings = self._settings
+        return SendToFindfaceUseCase(
+            outbox,
+            recognizer,
+            clock=self._clock,
+            camera_token=sync.token,
+            refresh_cameras=sync.request_refresh,
+            options=SendOptions(lease_s=settings.outbox.lease_s, send_max_s=2.0 * settings.findface.timeouts_total_s),
+            policy=DeliveryRetryPolicy(
+                backoff=Backoff(cap_s=settings.delivery.retry_max_s), failures_max=settings.delivery.attempts_max
+            ),
+        )
+
+    def _commit(self, outbox: Outbox, senders: list[LoopService]) -> CommitCapturesUseCase:
+        chosen, counts = self._settings.capture, self._counts
+
+        def committed(capture_id: CaptureId, request: CaptureRequest) -> None:
+            counts.committed += 1
+            logger.info(
+                "Camera %s: capture %s of track %d committed (quality %.2f)",
+                request.camera.name,
+                capture_id,
+                request.track_id,
+                request.event.quality.score,
+            )
+
+        def failed(_request: CaptureRequest, _error: Exception) -> None:
+            counts.lost += 1  # the use case has told why
+
+        def wake_senders() -> None:
+            for sender in senders:
+                sender.wake()
+
+        return CommitCapturesUseCase(
+            outbox,
+            SimpleJpegEncoder(),
+            clock=self._clock,
+            on_committed=committed,
+            on_failed=failed,
+            wake_senders=wake_senders,
+            options=CommitOptions(
+                queue_size=chosen.queue_size,
+                offer_timeout_s=chosen.queue_wait_s,
+                roi_margin=chosen.roi_margin,
+                jpeg_quality=chosen.jpeg_quality,
+            ),
+        )
+
+    def _tracks(self) -> ManageTracksUseCase:
+        chosen = self._settings.tracks
+        matching = TrackMatchingService(
+            overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
+        )
+        return ManageTracksUseCase(
+            matching, miss_interval_s=chosen.track_miss_interval_s, duration_max_s=chosen.track_max_duration_s
+        )
+
+    def _shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
+        chosen = self._settings.detector
+        self._model = detector.name
+        detect = DetectFacesUseCase(
+            detector, min_face_px=chosen.min_face_px, ids=self._event_ids, input_width=chosen.input_width
+        )
+        if chosen.cadence_k == "auto":
+            load = LoadControl(limits=LoadLimits(k_max=chosen.cadence_k_max), shard_name=name)
+            detect_s = _probe(detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock)
+            load.plan(frames_per_s=cameras * ASSUMED_FPS, decode_s=ASSUMED_DECODE_S, detect_s=detect_s)
+        else:
+            k = chosen.cadence_k
+            load = LoadControl(limits=LoadLimits(k_min=k, k_max=k), k=k, shard_name=name)
+        logger.info("%s: model %s, detecting every %d frames", name, detector.name, load.k)
+        shard = CameraShard(name, load=load, ages=DurationHistogram(), clock=self._clock, arrived=threading.Event())
+        return shard, detect
+
+    def _line(
+        self,
+        camera: Camera,
+        shard: CameraShard,
+        *,
+        detect: DetectFacesUseCase,
+        tracks: ManageTracksUseCase,
+        commit: CommitCapturesUseCase,
+    ) -> CameraLine:
+        settings, clock = self._settings, self._clock
+        ledger = CameraLedger(camera.id)
+        queue = PacketQueue(capacity=settings.source.packet_queue, ledger=ledger, arrived=shard.arrived, clock=clock)
+        options = self._source_options(camera)
+        stream = StreamCameraUseCase(
+            camera,
+            AvFrameSource(camera, clock=clock, options=options),
+            queue,
+            clock=clock,
+            retry=RetryPolicy(delay_min_s=settings.source.retry_min_s, delay_max_s=settings.source.retry_max_s),
+            once=source_kind(camera.url) is SourceKind.FILE and not options.loop,
+        )
+        chosen = settings.tracks
+        pipeline = CameraPipeline(
+            camera,
+            queue=queue,
+            ledger=ledger,
+            decoders=AvVideoDecoder,
+            detect=detect,
+            tracks=tracks,
+            track_filter=TrackFilter(
+                min_size_px=settings.filter_min_size_px,
+                max_size_px=chosen.filter_max_size,
+                min_quality=chosen.filter_min_quality,
+                movement_min_px=chosen.movement_min_px,
+                movement_min_percent=chosen.movement_min_percent,
+                events_min=chosen.events_min,
+            ),
+            captures=commit,
+            load=shard.load,
+            gate=MotionGate(threshold=settings.detector.imotion_threshold if settings.detector.motion_gate else 0.0),
+            clock=clock,
+            ages=shard.ages,
+            on_frame=self._windows.see if self._options.truths else None,
+        )
+        service = LoopService(f"camera-{camera.id}", stream.step, clock=clock, on_request_stop=stream.request_stop)
+        return CameraLine(camera, stream, service, pipeline, ledger, shard)
+
+    def _source_options(self, camera: Camera) -> SourceOptions:
+        chosen = self._settings.source
+        own: CameraSettings | None = next((c for c in self._settings.cameras if c.id == camera.id), None)
+        return SourceOptions(
+            open_timeout_s=chosen.open_timeout_s,
+            read_timeout_s=chosen.read_timeout_s,
+            rtsp_transport=chosen.rtsp_transport,
+            loop=self._options.loop_files if own is None else own.loop,
+            pace=Pace.TIMESTAMPS if own is None else Pace(own.pace),
+        )
+
+    def _gather(self, orchestrator: ApplicationOrchestrator, outbox: Outbox, *, cpu_s: float) -> RunFacts:
+        return RunFacts(
+            status=orchestrator.status(),
+            ledger=orchestrator.ledger(),
+            steady=orchestrator.steady(),
+            ages=orchestrator.ages(),
+            model=self._model,
+            carried_over=orchestrator.carried_over,
+            lost=self._counts.lost,
+            pending=outbox.stats().unsent,
+            cpu_s=cpu_s,
+            rss_bytes=self._facts.rss_bytes(),
+            passages=self._passages(orchestrator, outbox),
+            survivors=tuple(orchestrator.survivors),
+        )
+
+    def _passages(self, orchestrator: ApplicationOrchestrator, outbox: Outbox) -> PassageReport | None:
+        """Hold what this run delivered against the ground truth, where there is one."""
+        truths: dict[CameraId, ClipTruth] = {
+            line.camera.id: self._options.truths[line.camera.name]
+            for line in orchestrator.wiring.lines
+            if line.camera.name in self._options.truths
+        }
+        if not truths:
+            return None
+        delivered = [
+            DeliveredCapture(
+                camera_id=entry.camera_id,
+                media_index=entry.details["media_index"],
+                loop=entry.details["loop"],
+                box_xyxy=entry.box_xyxy,
+            )
+            for entry in outbox.entries(state=CaptureState.DELIVERED, limit=MATCHED_CAPTURES_MAX)
+            if entry.at_utc >= self._began_utc and entry.details.get("media_index") is not None
+        ]
+        return judge_passages(
+            truths,
+            windows=self._windows.snapshot(),
+            captures=delivered,
+            min_face_px=self._settings.detector.min_face_px,
+        )
+
+
+def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> float:
+    """What one detection costs on this machine now, seconds: the best of a few, after one to warm up."""
+    width, height = ASSUMED_FRAME_WH
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    picture = picture_from_rgb(noise)
+    costs = []
+    for _ in range(PROBE_RUNS + 1):
+        started_s = clock.mono_s()
+        detector.detect(picture, input_width=input_width)
+        costs.append(clock.mono_s() - started_s)
+    return min(costs[1:])

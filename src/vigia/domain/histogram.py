@@ -1,0 +1,55 @@
+"""A histogram of durations with buckets that grow by 5 %: bounded, mergeable, quick to fill."""
+
+from math import ceil, log
+
+BASE_S = 1e-5
+GROWTH = 1.05
+BUCKETS = 350
+"""From 10 microseconds to about 250 seconds."""
+_LOG_GROWTH = log(GROWTH)
+
+
+class DurationHistogram:
+    """Counts durations. Owner: one thread fills it; readers see a recent state.
+
+    Bounds: 350 counters. A percentile is exact to 5 %.
+    """
+
+    __slots__ = ("_counts", "count", "max_s")
+
+    def __init__(self) -> None:
+        self._counts = [0] * BUCKETS
+        self.count = 0
+        self.max_s = 0.0
+
+    def record(self, duration_s: float) -> None:
+        """Count one duration, seconds; negative ones count as 0."""
+        bucket = 0 if duration_s <= BASE_S else ceil(log(duration_s / BASE_S) / _LOG_GROWTH)
+        self._counts[min(bucket, BUCKETS - 1)] += 1
+        self.count += 1
+        self.max_s = max(self.max_s, duration_s)
+
+    def percentile_s(self, percent: float) -> float:
+        """The duration that ``percent`` (0 to 100) of the counted ones do not exceed; 0 when none was counted."""
+        if not self.count:
+            return 0.0
+        wanted = max(1, ceil(self.count * percent / 100.0))
+        seen = 0
+        for bucket, count in enumerate(self._counts):
+            seen += count
+            if seen >= wanted:
+                return min(BASE_S * GROWTH**bucket, self.max_s)
+        return self.max_s
+
+    def merge(self, other: "DurationHistogram") -> None:
+        """Add another's counts to this one."""
+        for bucket, count in enumerate(other._counts):  # noqa: SLF001 - its own kind
+            self._counts[bucket] += count
+        self.count += other.count
+        self.max_s = max(self.max_s, other.max_s)
+
+    def clear(self) -> None:
+        """Start over."""
+        self._counts = [0] * BUCKETS
+        self.count = 0
+        self.max_s = 0.0
