@@ -13,7 +13,7 @@ from vigia.domain.frame import Frame, Luma, Packet, Picture, StreamInfo
 STREAM = StreamInfo(codec="scripted", width=640, height=360, fps=30.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ScriptedPicture:
     """A picture with known faces.
 
