@@ -1,0 +1,1 @@
+"""Clients of FindFace Multi: the wire, two transports, the session, and the ports they serve."""
