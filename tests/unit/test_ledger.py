@@ -39,8 +39,6 @@ def test_booking_everything_balances(fates: list[FrameFate], ends: list[TrackFat
 def test_adding_pages_adds_columns(
     a: list[FrameFate], b: list[FrameFate], x: list[TrackFate], y: list[TrackFate]
 ) -> None:
-    a: list[FrameFate], b: list[FrameFate], x: list[TrackFate], y: list[TrackFate]
-) -> None:
     total = booked(a, x).snapshot().plus(booked(b, y).snapshot())
     together = booked(a + b, x + y).snapshot()
     assert total == together
