@@ -1,0 +1,125 @@
+"""The outbox's SQLite connections: one writer behind a lock, one reader that does not wait for it.
+
+WAL, ``synchronous=FULL``: a transaction that has been committed survives a power cut, and reading goes on while
+another transaction is being written.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vigia.application.errors import ConfigurationError, OutboxUnavailable
+from vigia.infrastructure.outbox.directory import FILE_MODE, sync_directory
+from vigia.infrastructure.outbox.schema import migrate
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a statement waits for somebody from outside (a person with ``sqlite3``) to let go of the file."""
+
+
+class OutboxDatabase:
+    """Transactions and reads on one database file.
+
+    Owner: two locks, one for each connection. Unlike others here, these locks are held across disk access: to have one
+    statement at a time on its connection is all they are for. Whoever holds one waits for nothing but the disk.
+    Any thread; ``close`` is idempotent.
+
+    Raises:
+        ConfigurationError: the file cannot be opened or written, is damaged, foreign, or of a newer vigia.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer_lock = threading.Lock()  # guards _writer
+        self._reader_lock = threading.Lock()  # guards _reader
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))  # SQLite would make it 0644
+            self._writer = self._connect()
+            self._prepare(self._writer)
+            self._reader = self._connect()
+            self._reader.execute("PRAGMA query_only = ON")
+            sync_directory(path.parent)
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise ConfigurationError(
+                "the outbox database %(path)s cannot be used: %(cause)s", path=path, cause=error
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run statements as one IMMEDIATE transaction: all of them are durable afterwards, or none happened.
+
+        Raises:
+            OutboxUnavailable: disk full, locked, damaged or closed; nothing was written.
+        """
+        with self._writer_lock, _translated():
+            connection = _opened(self._writer)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk makes SQLite roll back by itself
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Run queries that do not wait for a transaction being written. Raises OutboxUnavailable."""
+        with self._reader_lock, _translated():
+            yield _opened(self._reader)
+
+    def close(self) -> None:
+        """Close both connections, waiting for what they are doing. Idempotent."""
+        with self._reader_lock:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                reader.close()
+        with self._writer_lock:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _prepare(self, writer: sqlite3.Connection) -> None:
+        mode = writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise ConfigurationError(
+                "the outbox database %(path)s needs a file system with shared memory (WAL), which this one lacks",
+                path=self._path,
+            )
+        writer.execute("PRAGMA synchronous = FULL")
+        verdict = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise ConfigurationError(
+                "the outbox database %(path)s is damaged: %(cause)s", path=self._path, cause=verdict
+            )
+        migrate(writer, self._path)
+
+
+def _opened(connection: sqlite3.Connection | None) -> sqlite3.Connection:
+    if connection is None:
+        raise OutboxUnavailable("the outbox is closed")
+    return connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the disk may do to us into OutboxUnavailable; our own mistakes pass as they are."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError):
+        raise
+    except sqlite3.Error as error:
+        raise OutboxUnavailable("the outbox database cannot be used: %(cause)s", cause=error) from error
