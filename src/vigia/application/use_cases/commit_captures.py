@@ -1,0 +1,397 @@
+"""Commit captures: from the shards to the disk, with neither JPEG encoding nor fsync on the hot path.
+
+Shards ``offer`` requests into a bounded queue; one thread calls ``step``, which encodes the picture once, builds the
+capture and commits it. Only when it is on disk is it counted.
+
+Where a request can end, exactly one of:
+
+- ``on_committed``: it is on disk, for good;
+- ``on_failed``: it can never be committed (no picture, not encodable), or the time to drain was over;
+- ``offer`` raised: it was never taken, because the queue stayed full for ``offer_timeout_s``; the caller books it.
+
+The queue's policy: captures wait, then fail loudly, and are never dropped silently. While the disk is full, one
+encoded capture and at most ``queue_size`` pictures are held; then shards wait, and then they are told.
+"""
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from vigia.application.errors import OutboxUnavailable, PermanentError
+from vigia.application.ports import Clock, Outbox, PictureEncoder
+from vigia.application.retry import Backoff
+from vigia.domain.camera import Camera
+from vigia.domain.capture import Capture, CaptureId
+from vigia.domain.errors import TransitionError, VigiaError
+from vigia.domain.event import FaceEvent
+
+logger = logging.getLogger("vigia.captures")
+
+DRAIN_RETRY_S = 0.25
+"""At shutdown the disk is tried again that soon, seconds."""
+IDLE_MAX_S = 5.0
+"""How long the thread sleeps at most when nobody wakes it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaptureRequest:
+    """What a shard wants committed."""
+
+    event: FaceEvent
+    """The chosen shot, with its picture."""
+    camera: Camera
+    track_id: int
+    reason: str
+    """Why now: how the track ended, or that a first shot is sent early."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """More for people and reports; numbers, texts, lists and dictionaries, numpy's included."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOptions:
+    """How captures are made and how long anybody waits."""
+
+    queue_size: int = 64
+    """Requests that may wait; each holds a picture (3.1 MB at 1080p)."""
+    offer_timeout_s: float = 2.0
+    """How long a shard waits for room, seconds."""
+    roi_margin: float = 0.4
+    """The posted region is the face's box grown by this share of its side, on each side."""
+    jpeg_quality: int = 90
+    backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.25, cap_s=10.0))
+    """Between two attempts to write to a disk that does not take it."""
+
+    def __post_init__(self) -> None:
+        if self.queue_size < 1 or self.offer_timeout_s < 0.0 or self.roi_margin < 0.0:
+            raise ValueError("the queue holds 1 or more; time and margin are not negative")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"JPEG quality is 1 to 100, not {self.jpeg_quality}")
+
+
+def _nothing() -> None:
+    """Nobody waits for captures."""
+
+
+class CommitCapturesUseCase:
+    """Takes requests from any thread and commits them in one.
+
+    Args:
+        outbox: where captures go.
+        encoder: makes the JPEG.
+        clock: times waits.
+        on_committed: called with the capture's id and the request, its picture let go, after it is on disk.
+        on_failed: called with a request that will never be on disk, and why. After an error line in the log.
+        wake_senders: called after ``on_committed``; must not block.
+        options: sizes, time-outs, margins.
+        rng: for jitter.
+
+    Owner: the lock guards the queue, the request in hand and the flags; what is in hand is worked on only by the thread
+    that calls ``step``. Callbacks come from that thread. ``work`` is set when there is something to do: give it to the
+    ``LoopService`` as its ``wake``.
+    Bounds: ``queue_size`` requests and one in hand.
+    Stops when: ``begin_drain`` was called and nothing is left, or its deadline passed: then ``step`` returns None and
+    ``offer`` raises.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        encoder: PictureEncoder,
+        *,
+        clock: Clock,
+        on_committed: Callable[[CaptureId, CaptureRequest], None],
+        on_failed: Callable[[CaptureRequest, Exception], None],
+        wake_senders: Callable[[], None] = _nothing,
+        options: CommitOptions | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self.work = threading.Event()
+        self._outbox = outbox
+        self._encoder = encoder
+        self._clock = clock
+        self._on_committed = on_committed
+        self._on_failed = on_failed
+        self._wake_senders = wake_senders
+        self._options = options if options is not None else CommitOptions()
+        self._rng = rng if rng is not None else Random()  # noqa: S311 - jitter is no secret
+        self._room = threading.Event()
+        self._lock = threading.Lock()  # guards the next four
+        self._queue: deque[CaptureRequest] = deque()
+        self._in_hand: CaptureRequest | None = None
+        self._deadline_mono_s: float | None = None
+        self._closed = False
+        self._encoded: Capture | None = None  # of the request in hand; owner: the thread of step
+        self._disk_failures = 0  # in a row; owner: the thread of step
+        self._disk_failed_mono_s = 0.0  # when, and how long it is left alone; owner: the thread of step
+        self._disk_pause_s = 0.0
+
+    @property
+    def pending(self) -> int:
+        """Requests in memory: taken, and neither committed nor failed. Any thread."""
+        with self._lock:
+            return len(self._queue) + (self._in_hand is not None)
+
+    def offer(self, request: CaptureRequest) -> None:
+        """Hand a request over; wait up to ``offer_timeout_s`` for room. Any thread.
+
+        Raises:
+            OutboxUnavailable: there was no room in time, or committing has ended. The request was not taken: the
+                caller books it as lost.
+        """
+        deadline_mono_s = self._clock.mono_s() + self._options.offer_timeout_s
+        while not self._take(request):
+            wait_s = deadline_mono_s - self._clock.mono_s()
+            if wait_s <= 0.0:
+                logger.error(
+                    "camera %s: the capture of track %s is lost: no room in the queue to the disk for %.1f s",
+                    request.camera.id,
+                    request.track_id,
+                    self._options.offer_timeout_s,
+                )
+                raise OutboxUnavailable(
+                    "the queue to the outbox stayed full for %(timeout_s).1f s (%(size)d captures wait)",
+                    timeout_s=self._options.offer_timeout_s,
+                    size=self._options.queue_size,
+                )
+            self._clock.wait(self._room, wait_s)
+
+    def begin_drain(self, deadline_mono_s: float) -> None:
+        """Let ``step`` end once everything is committed, at the latest at ``deadline_mono_s``. The earliest holds.
+
+        Never blocks; idempotent; any thread. Requests are taken until then.
+        """
+        with self._lock:
+            known = self._deadline_mono_s
+            self._deadline_mono_s = deadline_mono_s if known is None else min(known, deadline_mono_s)
+        self.work.set()
+
+    def drain(self, deadline_mono_s: float) -> int:
+        """Commit in the calling thread until nothing is left or the deadline passes.
+
+        Only where no other thread calls ``step``: after its service ended, or as the service's ``on_stop``.
+
+        Returns:
+            How many requests could not be committed in time; each went to ``on_failed``.
+        """
+        self.begin_drain(deadline_mono_s)
+        never = threading.Event()
+        while True:
+            before = self.pending
+            delay_s = self.step()
+            if delay_s is None:
+                return before if self._time_is_up() else 0
+            if delay_s > 0.0:
+                self._clock.wait(never, min(delay_s, max(0.0, deadline_mono_s - self._clock.mono_s())))
+
+    def step(self) -> float | None:
+        """Commit one request. One thread.
+
+        Returns:
+            Seconds until the next call makes sense (0: now), None when draining is done.
+        """
+        if self._time_is_up():
+            self._give_up_rest()
+            return None
+        request = self._next()
+        if request is None:
+            return None if self._closed else IDLE_MAX_S
+        wait_s = self._disk_wait_s()
+        if wait_s > 0.0:  # woken by a new request: that is no reason to try the disk sooner
+            return wait_s
+        try:
+            if self._encoded is None:
+                self._encoded = self._encode(request)
+                request = self._without_picture(request)
+            self._commit(self._encoded)
+        except OutboxUnavailable as error:
+            return self._disk_failed(error)
+        except Exception as error:  # noqa: BLE001 - one bad picture must not end the thread that saves all others
+            self._fail(request, error)
+            return 0.0
+        capture_id = self._encoded.id
+        try:
+            self._on_committed(capture_id, request)
+        finally:
+            self._let_go()
+        self._wake_senders()
+        return 0.0
+
+    def _take(self, request: CaptureRequest) -> bool:
+        """Put a request into the queue; False when there is no room, and ``_room`` will be set when there is."""
+        with self._lock:
+            if self._closed:
+                raise OutboxUnavailable("captures are not committed any more: vigia is stopping")
+            if len(self._queue) >= self._options.queue_size:
+                self._room.clear()
+                return False
+            self._queue.append(request)
+        self.work.set()
+        return True
+
+    def _next(self) -> CaptureRequest | None:
+        """The request in hand, else the next of the queue; closes when there is none and draining has begun."""
+        with self._lock:
+            if self._in_hand is None and self._queue:
+                self._in_hand = self._queue.popleft()
+                self._room.set()
+            if self._in_hand is None and self._deadline_mono_s is not None:
+                self._closed = True
+            return self._in_hand
+
+    def _without_picture(self, request: CaptureRequest) -> CaptureRequest:
+        """Keep the JPEG only: the picture goes back to its decoder."""
+        request = replace(request, event=request.event.without_picture())
+        with self._lock:
+            self._in_hand = request
+        return request
+
+    def _commit(self, capture: Capture) -> None:
+        try:
+            self._outbox.commit(capture)
+        except TransitionError:
+            if self._disk_failures == 0:
+                raise
+            # The attempt before this one was reported as failed, and yet the row is there: it is committed.
+        if self._disk_failures:
+            logger.warning("captures are written to the outbox again")
+            self._disk_failures = 0
+
+    def _encode(self, request: CaptureRequest) -> Capture:
+        event = request.event
+        picture = event.picture
+        if picture is None:
+            raise PermanentError("event %(event)s has no picture any more", event=event.id)
+        left, top, right, bottom = (float(edge) for edge in event.box_xyxy)
+        box_xyxy = (left, top, right, bottom)
+        size_wh = (picture.width, picture.height)
+        return Capture(
+            id=CaptureId(uuid4().hex),
+            camera_id=request.camera.id,
+            findface_camera_id=request.camera.findface_id,
+            track_id=int(request.track_id),
+            at_utc=event.at_utc,
+            box_xyxy=box_xyxy,
+            roi_ltrb=region_of(box_xyxy, size_wh=size_wh, margin=self._options.roi_margin),
+            size_wh=size_wh,
+            quality=float(event.quality.score),
+            jpeg=self._encoder.encode_jpeg(picture, quality=self._options.jpeg_quality),
+            details=details_of(request),
+        )
+
+    def _disk_failed(self, error: OutboxUnavailable) -> float:
+        """Keep the encoded capture for the next step; the queue backs up behind it."""
+        self._disk_failures += 1
+        if self._disk_failures == 1:
+            logger.error("captures wait in memory, the outbox does not take them: %s", error)
+        ceiling_s = self._options.backoff.ceiling_s(self._disk_failures)
+        # Half of it at least: one thread retries alone, so that jitter need not reach down to 0.
+        self._disk_pause_s = self._rng.uniform(ceiling_s / 2.0, ceiling_s)
+        self._disk_failed_mono_s = self._clock.mono_s()
+        return self._disk_wait_s()
+
+    def _disk_wait_s(self) -> float:
+        """How long the disk is left alone yet, seconds; less when draining: a person waits."""
+        if self._disk_failures == 0:
+            return 0.0
+        with self._lock:
+            draining = self._deadline_mono_s is not None
+        pause_s = min(self._disk_pause_s, DRAIN_RETRY_S) if draining else self._disk_pause_s
+        return max(0.0, self._disk_failed_mono_s + pause_s - self._clock.mono_s())
+
+    def _fail(self, request: CaptureRequest, error: Exception) -> None:
+        expected = isinstance(error, VigiaError)
+        logger.error(
+            "camera %s: the capture of track %s is lost: %s",
+            request.camera.id,
+            request.track_id,
+            error,
+            exc_info=None if expected else error,
+        )
+        try:
+            self._on_failed(replace(request, event=request.event.without_picture()), error)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._encoded = None
+        with self._lock:
+            self._in_hand = None
+
+    def _give_up_rest(self) -> None:
+        """The deadline passed: close, and book whatever is left as failed."""
+        with self._lock:
+            self._closed = True
+            rest = [request for request in (self._in_hand, *self._queue) if request is not None]
+            self._queue.clear()
+            self._room.set()
+        error = OutboxUnavailable("the time to write captures to the outbox is over")
+        for request in rest:
+            self._fail(request, error)
+
+    def _time_is_up(self) -> bool:
+        with self._lock:
+            deadline_mono_s = self._deadline_mono_s
+        return deadline_mono_s is not None and self._clock.mono_s() >= deadline_mono_s
+
+
+def region_of(
+    box_xyxy: tuple[float, float, float, float], *, size_wh: tuple[int, int], margin: float
+) -> tuple[int, int, int, int]:
+    """Where the recogniser shall look: the box grown and clipped.
+
+    Args:
+        box_xyxy: the face, pixels; may reach beyond the picture.
+        size_wh: the picture's width and height, pixels, each 1 or more.
+        margin: share of the box's width (height) added on the left and right (top and bottom), 0 or more.
+
+    Returns:
+        left, top, right, bottom in whole pixels: rounded outwards, at least 1 pixel wide and high, inside the picture.
+        Pure.
+    """
+    left, top, right, bottom = box_xyxy
+    left, right = _span(left, right, length=size_wh[0], margin=margin)
+    top, bottom = _span(top, bottom, length=size_wh[1], margin=margin)
+    return left, top, right, bottom
+
+
+def _span(low: float, high: float, *, length: int, margin: float) -> tuple[int, int]:
+    grown = margin * (high - low)
+    first = min(max(math.floor(low - grown), 0), length - 1)
+    last = min(max(math.ceil(high + grown), first + 1), length)
+    return first, last
+
+
+def details_of(request: CaptureRequest) -> dict[str, Any]:
+    """What is kept beside the picture, as plain JSON values; numbers that are not finite become None. Pure."""
+    event = request.event
+    own: dict[str, Any] = {
+        "confidence": event.confidence,
+        "quality_parts": event.quality.parts,
+        "media_index": event.media_index,
+        "loop": event.loop,
+        "frame_index": event.frame_index,
+        "reason": request.reason,
+        "box": event.box_xyxy,
+    }
+    plain: dict[str, Any] = _plain(request.details | own)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return str(value)
