@@ -105,7 +105,7 @@ class Decoded:
 class DecoderFactory(Protocol):
     """Makes a decoder for a stream."""
 
-    def __call__(self, stream: StreamInfo) -> VideoDecoder:
+    def __call__(self, stream: StreamInfo, /) -> VideoDecoder:
         """Raises SourceUnreachable when there is no decoder for the codec."""
         ...
 

@@ -10,7 +10,7 @@ from typing import NewType
 CameraId = NewType("CameraId", str)
 """Unique within one vigia. Cameras from FindFace use their primary key as text, cameras from YAML their ``id``."""
 
-_USERINFO = re_compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s]*@")
+_USERINFO = re_compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^/?#\s]*@")
 _QUERY_SECRET = re_compile(r"(?i)(?P<key>[?&;](?:[a-z_-]*(?:pass|pwd|token|secret|auth|key)[a-z_-]*)=)[^&#;\s]+")
 
 

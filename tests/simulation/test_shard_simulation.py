@@ -1,0 +1,341 @@
+"""One shard on a simulated clock, without a thread: what becomes of every packet and every track."""
+
+import threading
+from collections.abc import Callable, Sequence
+from random import Random
+
+import pytest
+
+from vigia.application.camera_pipeline import NO_KEY_FRAME, OVERLOAD, STOPPED, CameraPipeline
+from vigia.application.camera_shard import CameraShard
+from vigia.application.errors import OutboxUnavailable, SourceUnreachable
+from vigia.application.load_control import LoadControl, LoadLimits
+from vigia.application.packet_queue import PacketQueue
+from vigia.application.ports import VideoDecoder
+from vigia.application.use_cases.commit_captures import CaptureRequest
+from vigia.application.use_cases.detect_faces import DetectFacesUseCase
+from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
+from vigia.domain.best_shot import TrackFilter
+from vigia.domain.camera import Camera, CameraId
+from vigia.domain.frame import Packet, StreamInfo
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import CameraLedger, FrameFate, LedgerPage, TrackFate
+from vigia.domain.motion_gate import MotionGate
+from vigia.domain.track_matching_service import TrackMatchingService
+from vigia.testing.sim_clock import SimClock
+from vigia.testing.video import STREAM, ScriptedDecoder, ScriptedDetector, ScriptedPacket, ScriptedPicture, packet, walk
+
+FRAME_S = 1 / 30
+EMPTY = ScriptedPicture()
+Script = ScriptedPacket | ScriptedPicture
+
+
+class Shelf:
+    """Keeps what is offered; full when told so."""
+
+    def __init__(self) -> None:
+        self.requests: list[CaptureRequest] = []
+        self.full = False
+
+    def offer(self, request: CaptureRequest) -> None:
+        if self.full:
+            raise OutboxUnavailable("no room")
+        self.requests.append(request)
+
+
+class Rig:
+    """A shard with cameras that a test feeds by hand."""
+
+    def __init__(
+        self, *, k: int = 1, k_max: int | None = None, decode_s: float = 0.0, delay: int = 0, gate: float = 0.0
+    ) -> None:
+        self.clock = SimClock()
+        limits = LoadLimits(k_min=k, k_max=k if k_max is None else k_max)
+        self.arrived = threading.Event()
+        self.shard = CameraShard(
+            "shard-0",
+            load=LoadControl(limits=limits, k=k),
+            ages=DurationHistogram(),
+            clock=self.clock,
+            arrived=self.arrived,
+        )
+        self.shelf = Shelf()
+        self.detector = ScriptedDetector()
+        self.tracks = ManageTracksUseCase(TrackMatchingService(), miss_interval_s=1.0, duration_max_s=60.0)
+        self.pipelines: dict[str, CameraPipeline] = {}
+        self.decoders: list[ScriptedDecoder] = []
+        self._gate = gate
+        self._spend = lambda: self.clock.advance(decode_s)
+        self._delay = delay
+        self._next: dict[str, int] = {}
+
+    def camera(
+        self, name: str = "gate", *, decoders: Callable[[StreamInfo], VideoDecoder] | None = None
+    ) -> CameraLedger:
+        ledger = CameraLedger(CameraId(name))
+        pipeline = CameraPipeline(
+            Camera(CameraId(name), name, "scripted", findface_id=1),
+            queue=PacketQueue(capacity=1000, ledger=ledger, arrived=self.arrived, clock=self.clock),
+            ledger=ledger,
+            decoders=decoders or self._decoder,
+            detect=DetectFacesUseCase(self.detector, min_face_px=20),
+            tracks=self.tracks,
+            track_filter=TrackFilter(min_size_px=20, min_quality=0.0, movement_min_px=20),
+            captures=self.shelf,
+            load=self.shard.load,
+            gate=MotionGate(threshold=self._gate),
+            clock=self.clock,
+            ages=self.shard.ages,
+        )
+        self.pipelines[name] = pipeline
+        self.shard.add(pipeline)
+        self.shard.step()
+        return ledger
+
+    def put(
+        self, script: ScriptedPacket | ScriptedPicture, name: str = "gate", *, discontinuity: bool | None = None
+    ) -> Packet:
+        script = ScriptedPacket(script) if isinstance(script, ScriptedPicture) else script
+        index = self._next.get(name, 0)
+        self._next[name] = index + 1
+        made = packet(CameraId(name), index, clock=self.clock, script=script, discontinuity=discontinuity)
+        self.pipelines[name].queue.put(made)
+        return made
+
+    def play(self, scripts: Sequence[Script], name: str = "gate") -> None:
+        for script in scripts:
+            self.put(script, name)
+            self.clock.advance(FRAME_S)
+            self.run()
+
+    def run(self) -> None:
+        while self.shard.step() == 0.0:
+            pass
+
+    def rest(self, seconds: float) -> None:
+        for _ in range(int(seconds / 0.1)):
+            self.clock.advance(0.1)
+            self.run()
+
+    def finish(self) -> LedgerPage:
+        self.shard.drain(deadline_mono_s=self.clock.mono_s() + 10)
+        page = LedgerPage()
+        for pipeline in self.pipelines.values():
+            page = page.plus(pipeline.ledger.snapshot())
+        return page
+
+    def _decoder(self, stream: StreamInfo) -> ScriptedDecoder:
+        decoder = ScriptedDecoder(stream, delay=self._delay, spend=self._spend)
+        self.decoders.append(decoder)
+        return decoder
+
+
+def passage(frames: int = 40, **kwargs: float) -> list[ScriptedPicture]:
+    return walk(start_xy=(20 + kwargs.get("x", 0), 100), step_xy=(6, 0), side_px=80, frames=frames)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_one_passage_is_one_capture_at_any_cadence(k: int) -> None:
+    rig = Rig(k=k)
+    rig.camera()
+    rig.play([*passage(60), *[EMPTY] * 45])
+    page = rig.finish()
+    assert len(rig.shelf.requests) == 1
+    assert rig.shelf.requests[0].reason == "silence"
+    assert rig.shelf.requests[0].event.picture is not None
+    assert page.balanced
+    assert page.received == 105
+    assert rig.detector.calls == page.frames[FrameFate.DETECTED] == -(-105 // k)
+
+
+def test_a_track_ends_although_the_camera_falls_silent() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play(passage(30))
+    assert rig.shelf.requests == []
+    rig.rest(1.3)
+    assert [request.reason for request in rig.shelf.requests] == ["silence"]
+
+
+def test_nothing_moves_nothing_is_detected() -> None:
+    rig = Rig(gate=0.002)
+    rig.camera()
+    rig.play([EMPTY] * 120)
+    page = rig.finish()
+    assert page.frames[FrameFate.QUIET] > 80
+    assert page.balanced
+    assert rig.detector.calls < 40
+
+
+def test_a_reconnect_ends_the_tracks_and_starts_a_new_decoder() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play(passage(30))
+    rig.put(EMPTY, discontinuity=True)
+    rig.run()
+    assert [request.reason for request in rig.shelf.requests] == ["discontinuity"]
+    assert len(rig.decoders) == 2
+    assert rig.decoders[0].closed
+    assert rig.finish().balanced
+
+
+def test_before_the_first_key_frame_packets_are_skipped_with_that_reason() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play([ScriptedPacket(EMPTY, is_key=False)] * 7 + [ScriptedPacket(EMPTY)])
+    page = rig.finish()
+    assert page.skip_reasons == {NO_KEY_FRAME: 7}
+    assert page.frames[FrameFate.DETECTED] == 1
+
+
+def test_damaged_packets_and_pictures_are_corrupt() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play([EMPTY, ScriptedPacket(None), ScriptedPacket(EMPTY, corrupt=True), EMPTY])
+    page = rig.finish()
+    assert page.frames[FrameFate.CORRUPT] == 2
+    assert page.frames[FrameFate.DETECTED] == 2
+    assert page.balanced
+
+
+def test_pictures_held_back_by_the_decoder_are_booked_at_the_end() -> None:
+    rig = Rig(delay=3)
+    rig.camera()
+    rig.play(passage(30))
+    page = rig.finish()
+    assert page.balanced
+    assert page.frames_decoded == 30
+    assert [request.reason for request in rig.shelf.requests] == ["stop"]
+
+
+def test_overload_raises_k_then_skips_to_a_key_frame_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(k=1, k_max=3, decode_s=0.1)
+    rig.camera()
+    for number in range(300):
+        rig.put(ScriptedPacket(EMPTY, is_key=number % 30 == 0))
+        rig.clock.advance(FRAME_S)
+        if number % 3 == 0:
+            rig.shard.step()
+    rig.run()
+    page = rig.finish()
+    assert rig.shard.load.k == 3
+    assert page.skip_reasons[OVERLOAD] > 100
+    assert page.balanced
+    assert any("overload" in record.message for record in caplog.records)
+
+
+def test_the_camera_that_waits_longest_goes_first() -> None:
+    rig = Rig()
+    rig.camera("a")
+    rig.camera("b")
+    order: list[str] = []
+    for pipeline in rig.pipelines.values():
+        process = pipeline.process
+
+        def noted(taken: Packet, process: Callable[[Packet], None] = process) -> None:
+            order.append(taken.camera_id)
+            process(taken)
+
+        pipeline.process = noted  # type: ignore[method-assign,assignment] # only to see the order
+    for name in ("a", "b", "b", "a"):
+        rig.put(EMPTY, name)
+        rig.clock.advance(0.001)
+    rig.run()
+    assert order == ["a", "b", "b", "a"]
+
+
+def test_a_codec_without_a_decoder_is_told_and_booked(caplog: pytest.LogCaptureFixture) -> None:
+    def none_there(stream: StreamInfo) -> VideoDecoder:
+        raise SourceUnreachable("no decoder for codec %(codec)s", codec=stream.codec)
+
+    rig = Rig()
+    rig.camera(decoders=none_there)
+    rig.play([EMPTY] * 3)
+    page = rig.finish()
+    assert page.frames[FrameFate.SKIPPED] == 3
+    assert page.balanced
+    assert "no decoder for codec scripted" in caplog.text
+
+
+def test_a_capture_that_cannot_be_taken_is_lost_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.camera()
+    rig.shelf.full = True
+    rig.play(passage(30))
+    page = rig.finish()
+    assert page.tracks[TrackFate.LOST] == 1
+    assert page.balanced
+    assert "is lost" in caplog.text
+
+
+def test_stopping_with_no_time_left_books_what_waits() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play(passage(20))
+    for _ in range(9):
+        rig.put(EMPTY)
+    rig.shard.drain(deadline_mono_s=rig.clock.mono_s() - 1)
+    page = rig.finish()
+    assert page.skip_reasons == {STOPPED: 9}
+    assert page.balanced
+    assert len(rig.shelf.requests) == 1
+
+
+def test_removing_a_camera_hands_its_best_shot_on() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play(passage(20))
+    rig.shard.remove(CameraId("gate"))
+    rig.run()
+    assert [request.reason for request in rig.shelf.requests] == ["stop"]
+    assert rig.shard.status().cameras == 0
+
+
+def test_memory_pressure_gives_waiting_packets_back() -> None:
+    rig = Rig()
+    rig.camera()
+    for number in range(61):
+        rig.put(ScriptedPacket(EMPTY, is_key=number % 30 == 0))
+    assert rig.shard.shed() == 60 * 1000
+    rig.run()
+    page = rig.finish()
+    assert page.skip_reasons == {OVERLOAD: 60}
+    assert page.balanced
+
+
+def test_a_frame_that_waited_shows_its_age() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.put(EMPTY)
+    rig.clock.advance(0.5)
+    rig.run()
+    assert rig.shard.ages.percentile_s(50) == pytest.approx(0.5, rel=0.06)
+    rig.shard.begin_measuring()
+    rig.run()
+    assert rig.shard.ages.count == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_a_camera_delivers_the_books_balance(seed: int) -> None:
+    """Random damage, gaps, reconnects, key frames, overload; two cameras; the seed is in the test's name."""
+    rng = Random(seed)
+    rig = Rig(
+        k=rng.randint(1, 3), k_max=5, delay=rng.choice([0, 2]), decode_s=rng.choice([0.0, 0.01, 0.05]), gate=0.002
+    )
+    for name in ("a", "b"):
+        rig.camera(name)
+    for number in range(400):
+        name = rng.choice("ab")
+        picture = rng.choice([EMPTY, *passage(10)])
+        script = ScriptedPacket(
+            None if rng.random() < 0.05 else picture, is_key=rng.random() < 0.1, corrupt=rng.random() < 0.05
+        )
+        rig.put(script, name, discontinuity=number < 2 or rng.random() < 0.01)
+        rig.clock.advance(rng.choice([FRAME_S, FRAME_S, 0.0, 1.5]))
+        if rng.random() < 0.7:
+            rig.shard.step()
+    page = rig.finish()
+    assert page.balanced, f"seed {seed}: {page}"
+    assert page.received == 400
+    assert page.tracks[TrackFate.CAPTURED] == len(rig.shelf.requests)
+    assert STREAM.live
