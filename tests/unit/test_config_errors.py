@@ -108,7 +108,7 @@ def lines_for(
         (
             "outbox: {lease_s: 60}",
             (
-                "c.yaml, line 1: outbox.lease_s (60) must be more than twice all FindFace time-outs together (90), "
+                "c.yaml, line 1: outbox.lease_s (60) must be more than three times all FindFace time-outs together (90), "
                 "or a capture could be sent twice"
             ),
         ),

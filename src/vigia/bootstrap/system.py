@@ -1,23 +1,16 @@
 """One vigia, wired for one run. Nothing here decides anything that a use case could decide."""
 
 import contextlib
-import itertools
 import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from vigia.application.camera_line import CameraLine
-from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
 from vigia.application.frame_windows import FrameWindows
-from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.orchestrator import SHARDS_SHARE, ApplicationOrchestrator, CaptureCounts, RunStatus, Wiring
-from vigia.application.packet_queue import PacketQueue
 from vigia.application.ports import Clock, FaceDetector, Outbox, Recognizer
 from vigia.application.retry import Backoff
 from vigia.application.retry import RetryPolicy as DeliveryRetryPolicy
@@ -25,38 +18,25 @@ from vigia.application.run_report import RunFacts
 from vigia.application.service import LoopService
 from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase, CommitOptions
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
-from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
-from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
+from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.parts import camera_repository, detector_factory, findface_client
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId, CaptureState
 from vigia.domain.ground_truth import ClipTruth
-from vigia.domain.histogram import DurationHistogram
-from vigia.domain.ledger import CameraLedger
-from vigia.domain.motion_gate import MotionGate
 from vigia.domain.passages import DeliveredCapture, PassageReport, judge_passages
-from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clock import SystemClock
-from vigia.infrastructure.config import CameraSettings, Settings
+from vigia.infrastructure.config import Settings
 from vigia.infrastructure.memory import MemoryManager
 from vigia.infrastructure.metrics import ProcessFacts
 from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
-from vigia.infrastructure.video.decoder import AvVideoDecoder
-from vigia.infrastructure.video.picture import SimpleJpegEncoder, picture_from_rgb
-from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceKind, SourceOptions, source_kind
+from vigia.infrastructure.video.picture import SimpleJpegEncoder
 
 logger = logging.getLogger("vigia.bootstrap")
 
-ASSUMED_FRAME_WH = (1280, 720)
-ASSUMED_FPS = 30.0
-ASSUMED_DECODE_S = 0.003
-"""Until the first streams are open, k is planned for such cameras; load control corrects it by what it measures."""
-PROBE_RUNS = 3
 MATCHED_CAPTURES_MAX = 100_000
 """The report holds captures against the ground truth up to this many."""
 
@@ -101,7 +81,6 @@ class System:
         self._stop = threading.Event()
         self._counts = CaptureCounts()
         self._windows = FrameWindows()
-        self._event_ids = itertools.count(1)
         self._facts = ProcessFacts()
         self._shards: list[CameraShard] = []
         self._model = ""
@@ -216,12 +195,18 @@ class System:
         commit = self._commit(outbox, senders)
         count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
         drain_s = settings.delivery.drain_timeout_s * SHARDS_SHARE
-        tracks = self._tracks()
+        hot_path = HotPath(
+            settings,
+            clock=clock,
+            loop_files=self._options.loop_files,
+            on_frame=self._windows.see if self._options.truths else None,
+        )
         detects: list[DetectFacesUseCase] = []
         for number in range(count):
-            shard, detect = self._shard(f"shard-{number}", make_detector(), cameras=len(cameras) / count)
+            shard, detect = hot_path.shard(f"shard-{number}", make_detector(), cameras=len(cameras) / count)
             self._shards.append(shard)
             detects.append(detect)
+            self._model = detect.model
         services = [
             LoopService(
                 shard.name,
@@ -233,7 +218,7 @@ class System:
             for shard in self._shards
         ]
         lines = [
-            self._line(camera, self._shards[n % count], detect=detects[n % count], tracks=tracks, commit=commit)
+            hot_path.line(camera, self._shards[n % count], detect=detects[n % count], captures=commit)
             for n, camera in enumerate(cameras)
         ]
         return Wiring(
@@ -258,7 +243,7 @@ class System:
             clock=self._clock,
             camera_token=sync.token,
             refresh_cameras=sync.request_refresh,
-            options=SendOptions(lease_s=settings.outbox.lease_s, send_max_s=2.0 * settings.findface.timeouts_total_s),
+            options=SendOptions(lease_s=settings.outbox.lease_s, send_max_s=3.0 * settings.findface.timeouts_total_s),
             policy=DeliveryRetryPolicy(
                 backoff=Backoff(cap_s=settings.delivery.retry_max_s), failures_max=settings.delivery.attempts_max
             ),
@@ -297,90 +282,6 @@ class System:
                 roi_margin=chosen.roi_margin,
                 jpeg_quality=chosen.jpeg_quality,
             ),
-        )
-
-    def _tracks(self) -> ManageTracksUseCase:
-        chosen = self._settings.tracks
-        matching = TrackMatchingService(
-            overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
-        )
-        return ManageTracksUseCase(
-            matching, miss_interval_s=chosen.track_miss_interval_s, duration_max_s=chosen.track_max_duration_s
-        )
-
-    def _shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
-        chosen = self._settings.detector
-        self._model = detector.name
-        detect = DetectFacesUseCase(
-            detector, min_face_px=chosen.min_face_px, ids=self._event_ids, input_width=chosen.input_width
-        )
-        if chosen.cadence_k == "auto":
-            load = LoadControl(limits=LoadLimits(k_max=chosen.cadence_k_max), shard_name=name)
-            detect_s = _probe(detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock)
-            load.plan(frames_per_s=cameras * ASSUMED_FPS, decode_s=ASSUMED_DECODE_S, detect_s=detect_s)
-        else:
-            k = chosen.cadence_k
-            load = LoadControl(limits=LoadLimits(k_min=k, k_max=k), k=k, shard_name=name)
-        logger.info("%s: model %s, detecting every %d frames", name, detector.name, load.k)
-        shard = CameraShard(name, load=load, ages=DurationHistogram(), clock=self._clock, arrived=threading.Event())
-        return shard, detect
-
-    def _line(
-        self,
-        camera: Camera,
-        shard: CameraShard,
-        *,
-        detect: DetectFacesUseCase,
-        tracks: ManageTracksUseCase,
-        commit: CommitCapturesUseCase,
-    ) -> CameraLine:
-        settings, clock = self._settings, self._clock
-        ledger = CameraLedger(camera.id)
-        queue = PacketQueue(capacity=settings.source.packet_queue, ledger=ledger, arrived=shard.arrived, clock=clock)
-        options = self._source_options(camera)
-        stream = StreamCameraUseCase(
-            camera,
-            AvFrameSource(camera, clock=clock, options=options),
-            queue,
-            clock=clock,
-            retry=RetryPolicy(delay_min_s=settings.source.retry_min_s, delay_max_s=settings.source.retry_max_s),
-            once=source_kind(camera.url) is SourceKind.FILE and not options.loop,
-        )
-        chosen = settings.tracks
-        pipeline = CameraPipeline(
-            camera,
-            queue=queue,
-            ledger=ledger,
-            decoders=AvVideoDecoder,
-            detect=detect,
-            tracks=tracks,
-            track_filter=TrackFilter(
-                min_size_px=settings.filter_min_size_px,
-                max_size_px=chosen.filter_max_size,
-                min_quality=chosen.filter_min_quality,
-                movement_min_px=chosen.movement_min_px,
-                movement_min_percent=chosen.movement_min_percent,
-                events_min=chosen.events_min,
-            ),
-            captures=commit,
-            load=shard.load,
-            gate=MotionGate(threshold=settings.detector.imotion_threshold if settings.detector.motion_gate else 0.0),
-            clock=clock,
-            ages=shard.ages,
-            on_frame=self._windows.see if self._options.truths else None,
-        )
-        service = LoopService(f"camera-{camera.id}", stream.step, clock=clock, on_request_stop=stream.request_stop)
-        return CameraLine(camera, stream, service, pipeline, ledger, shard)
-
-    def _source_options(self, camera: Camera) -> SourceOptions:
-        chosen = self._settings.source
-        own: CameraSettings | None = next((c for c in self._settings.cameras if c.id == camera.id), None)
-        return SourceOptions(
-            open_timeout_s=chosen.open_timeout_s,
-            read_timeout_s=chosen.read_timeout_s,
-            rtsp_transport=chosen.rtsp_transport,
-            loop=self._options.loop_files if own is None else own.loop,
-            pace=Pace.TIMESTAMPS if own is None else Pace(own.pace),
         )
 
     def _gather(self, orchestrator: ApplicationOrchestrator, outbox: Outbox, *, cpu_s: float) -> RunFacts:
@@ -424,16 +325,3 @@ class System:
             captures=delivered,
             min_face_px=self._settings.detector.min_face_px,
         )
-
-
-def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> float:
-    """What one detection costs on this machine now, seconds: the best of a few, after one to warm up."""
-    width, height = ASSUMED_FRAME_WH
-    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    picture = picture_from_rgb(noise)
-    costs = []
-    for _ in range(PROBE_RUNS + 1):
-        started_s = clock.mono_s()
-        detector.detect(picture, input_width=input_width)
-        costs.append(clock.mono_s() - started_s)
-    return min(costs[1:])

@@ -83,9 +83,9 @@ class OutboxSettings(Section):
 
     directory: UsablePath | None = None
     """Its directory; empty = ``outbox`` in ``data_dir``. Only one vigia may use it."""
-    lease_s: Annotated[float, Field(ge=5.0, le=3600.0)] = 200.0
-    """How long a sender may hold a capture before it goes back, seconds; more than twice all FindFace time-outs
-    together: a doubtful one is looked up, then sent."""
+    lease_s: Annotated[float, Field(ge=5.0, le=3600.0)] = 600.0
+    """How long a sender may hold a capture before it goes back, seconds; more than three times all FindFace
+    time-outs together: a doubtful one is looked up, page by page, then sent. A restart does not wait for it."""
     max_captures: Annotated[int, Field(ge=0, le=100_000_000)] = 100_000
     """Captures that may wait; beyond that new ones are refused loudly; 0 = no limit."""
     delivered_kept: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000

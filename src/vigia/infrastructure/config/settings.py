@@ -204,10 +204,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.outbox.lease_s <= 2.0 * self.findface.timeouts_total_s:
+        if self.outbox.lease_s <= 3.0 * self.findface.timeouts_total_s:
             raise invalid(
                 lambda _key: ConfigurationError(
-                    "outbox.lease_s (%(lease)g) must be more than twice all FindFace time-outs together (%(total)g), "
+                    "outbox.lease_s (%(lease)g) must be more than three times all FindFace time-outs together (%(total)g), "
                     "or a capture could be sent twice",
                     lease=self.outbox.lease_s,
                     total=self.findface.timeouts_total_s,

@@ -1,0 +1,45 @@
+# vigia: two commands are all it takes on a fresh machine.
+#   make run                    eight demo cameras, the FindFace stand-in, everything in between
+#   make run ARGS="--duration 60 --json"
+#   make test                   the whole test suite
+# Others: make check (lint, types, layers, tests of the house rules), make bench, make lock, make clean.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: run test check lint lock bench clean setup packages
+
+run: $(READY)
+	$(PY) -m vigia demo $(ARGS)
+
+test: $(READY)
+	$(PY) -m pytest --cov --cov-report= $(ARGS)
+	$(PY) scripts/coverage_gate.py
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) scripts/house_rules.py
+
+lint: check
+
+# Debian packages that some tests use (a real RTSP server, PostgreSQL and Chromium later); needs root.
+packages:
+	scripts/packages.sh
+
+setup: $(READY)
+
+$(READY): requirements/lock.txt requirements/offline-model.txt pyproject.toml scripts/setup.sh
+	scripts/setup.sh $(VENV)
+	touch $(READY)
+
+# New versions: edit pyproject.toml, run this, read the difference. Hashes only, no index addresses.
+lock: $(READY)
+	$(PY) scripts/lock.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .hypothesis

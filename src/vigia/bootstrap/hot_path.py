@@ -1,0 +1,158 @@
+"""The hot path's parts, made from settings: shards with their detectors, and a line for each camera."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from vigia.application.camera_line import CameraLine
+from vigia.application.camera_pipeline import CameraPipeline, CaptureSink
+from vigia.application.camera_shard import CameraShard
+from vigia.application.load_control import LoadControl, LoadLimits
+from vigia.application.packet_queue import PacketQueue
+from vigia.application.ports import Clock, FaceDetector
+from vigia.application.service import LoopService
+from vigia.application.use_cases.detect_faces import DetectFacesUseCase
+from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
+from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
+from vigia.domain.best_shot import TrackFilter
+from vigia.domain.camera import Camera
+from vigia.domain.frame import Frame
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import CameraLedger
+from vigia.domain.motion_gate import MotionGate
+from vigia.domain.track_matching_service import TrackMatchingService
+from vigia.infrastructure.config import CameraSettings, Settings
+from vigia.infrastructure.video.decoder import AvVideoDecoder
+from vigia.infrastructure.video.picture import picture_from_rgb
+from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceKind, SourceOptions, source_kind
+
+logger = logging.getLogger("vigia.bootstrap")
+
+ASSUMED_FRAME_WH = (1280, 720)
+ASSUMED_FPS = 30.0
+ASSUMED_DECODE_S = 0.003
+"""Until the first streams are open, k is planned for such cameras; load control corrects it by what it measures."""
+PROBE_RUNS = 3
+
+
+class HotPath:
+    """Makes shards and camera lines that share what one process shares: event numbers and the track manager.
+
+    Args:
+        settings: checked.
+        clock: for everything that waits or measures.
+        loop_files: files that FindFace or the demo lists as cameras start over at their end.
+        on_frame: told of every decoded frame; must be quick.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        loop_files: bool = False,
+        on_frame: Callable[[Frame], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._loop_files = loop_files
+        self._on_frame = on_frame
+        self._event_ids = itertools.count(1)
+        chosen = settings.tracks
+        matching = TrackMatchingService(
+            overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
+        )
+        self._tracks = ManageTracksUseCase(
+            matching, miss_interval_s=chosen.track_miss_interval_s, duration_max_s=chosen.track_max_duration_s
+        )
+
+    def shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
+        """A shard for about ``cameras`` cameras, its cadence planned, and its detector's use case."""
+        chosen = self._settings.detector
+        detect = DetectFacesUseCase(
+            detector, min_face_px=chosen.min_face_px, ids=self._event_ids, input_width=chosen.input_width
+        )
+        if chosen.cadence_k == "auto":
+            load = LoadControl(limits=LoadLimits(k_max=chosen.cadence_k_max), shard_name=name)
+            detect_s = _probe(detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock)
+            load.plan(frames_per_s=cameras * ASSUMED_FPS, decode_s=ASSUMED_DECODE_S, detect_s=detect_s)
+        else:
+            k = chosen.cadence_k
+            load = LoadControl(limits=LoadLimits(k_min=k, k_max=k), k=k, shard_name=name)
+        logger.info("%s: model %s, detecting every %d frames", name, detector.name, load.k)
+        shard = CameraShard(name, load=load, ages=DurationHistogram(), clock=self._clock, arrived=threading.Event())
+        return shard, detect
+
+    def line(
+        self,
+        camera: Camera,
+        shard: CameraShard,
+        *,
+        detect: DetectFacesUseCase,
+        captures: CaptureSink,
+    ) -> CameraLine:
+        """Everything that one camera has of its own, not started."""
+        settings, clock = self._settings, self._clock
+        ledger = CameraLedger(camera.id)
+        queue = PacketQueue(capacity=settings.source.packet_queue, ledger=ledger, arrived=shard.arrived, clock=clock)
+        options = self._source_options(camera)
+        stream = StreamCameraUseCase(
+            camera,
+            AvFrameSource(camera, clock=clock, options=options),
+            queue,
+            clock=clock,
+            retry=RetryPolicy(delay_min_s=settings.source.retry_min_s, delay_max_s=settings.source.retry_max_s),
+            once=source_kind(camera.url) is SourceKind.FILE and not options.loop,
+        )
+        chosen = settings.tracks
+        pipeline = CameraPipeline(
+            camera,
+            queue=queue,
+            ledger=ledger,
+            decoders=AvVideoDecoder,
+            detect=detect,
+            tracks=self._tracks,
+            track_filter=TrackFilter(
+                min_size_px=settings.filter_min_size_px,
+                max_size_px=chosen.filter_max_size,
+                min_quality=chosen.filter_min_quality,
+                movement_min_px=chosen.movement_min_px,
+                movement_min_percent=chosen.movement_min_percent,
+                events_min=chosen.events_min,
+            ),
+            captures=captures,
+            load=shard.load,
+            gate=MotionGate(threshold=settings.detector.imotion_threshold if settings.detector.motion_gate else 0.0),
+            clock=clock,
+            ages=shard.ages,
+            on_frame=self._on_frame,
+        )
+        service = LoopService(f"camera-{camera.id}", stream.step, clock=clock, on_request_stop=stream.request_stop)
+        return CameraLine(camera, stream, service, pipeline, ledger, shard)
+
+    def _source_options(self, camera: Camera) -> SourceOptions:
+        chosen = self._settings.source
+        own: CameraSettings | None = next((c for c in self._settings.cameras if c.id == camera.id), None)
+        return SourceOptions(
+            open_timeout_s=chosen.open_timeout_s,
+            read_timeout_s=chosen.read_timeout_s,
+            rtsp_transport=chosen.rtsp_transport,
+            loop=self._loop_files if own is None else own.loop,
+            pace=Pace.TIMESTAMPS if own is None else Pace(own.pace),
+        )
+
+
+def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> float:
+    """What one detection costs on this machine now, seconds: the best of a few, after one to warm up."""
+    width, height = ASSUMED_FRAME_WH
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    picture = picture_from_rgb(noise)
+    costs = []
+    for _ in range(PROBE_RUNS + 1):
+        started_s = clock.mono_s()
+        detector.detect(picture, input_width=input_width)
+        costs.append(clock.mono_s() - started_s)
+    return min(costs[1:])
