@@ -14,6 +14,7 @@ import pytest
 from vigia.application.errors import (
     RecognizerUnavailable,
 )
+from vigia.application.ports import Clock
 from vigia.infrastructure.clients import http_transport
 from vigia.infrastructure.clients.findface_access import FindfaceAccess
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
@@ -37,6 +38,20 @@ AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 CLOCK = SystemClock()
 
 
+class TellingClock(SystemClock):
+    """Tells whoever asks when somebody begins to wait."""
+
+    def __init__(self) -> None:
+        self._waits = threading.Semaphore(0)
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        self._waits.release()
+        return super().wait(event, timeout_s)
+
+    def somebody_waits(self) -> bool:
+        return self._waits.acquire(timeout=10.0)
+
+
 def respond(request: ReceivedRequest) -> HttpAnswer:
     if request.path == "/auth/login/":
         return HttpAnswer(200, b'{"token": "t"}')
@@ -49,10 +64,10 @@ def server() -> Iterator[FlakyHttpServer]:
         yield server
 
 
-def plain_client(url: str, **timeouts: float) -> FindfaceMulti:
+def plain_client(url: str, *, clock: Clock = CLOCK, **timeouts: float) -> FindfaceMulti:
     limits = HttpTimeouts(**({"read_s": 10.0} | timeouts))
     access = FindfaceAccess(url=url, user="ana", password="s3cret", uuid="u", timeouts=limits)
-    return FindfaceMulti(access, clock=CLOCK)
+    return FindfaceMulti(access, clock=clock)
 
 
 @pytest.fixture(params=["httpx", "requests"])
@@ -264,18 +279,57 @@ def test_full_pool_is_not_sent(server: FlakyHttpServer) -> None:
     assert len(server.sent_to(ADD)) == 1
 
 
+def test_waiting_calls_are_served_in_order_of_arrival(server: FlakyHttpServer) -> None:
+    reached, clock = threading.Event(), TellingClock()
+    gates = [threading.Event() for _ in range(3)]
+    server.script("GET", "/x", *[HttpAnswer(200, reached=reached, gate=gate) for gate in gates])
+    transport = HttpxTransport(
+        server.url, clock=clock, timeouts=HttpTimeouts(read_s=10.0), tls=TlsPolicy(), max_connections=1
+    )
+    with ThreadPoolExecutor(3) as pool, closing(transport):
+        calls = []
+        for number in range(3):
+            calls.append(pool.submit(transport.request, HttpRequest("GET", "/x", (("n", str(number)),))))
+            assert reached.wait(10.0) if number == 0 else clock.somebody_waits()
+        for gate, call in zip(gates, calls, strict=True):
+            assert not call.done()
+            gate.set()
+            assert call.result(10.0).status == 200
+    assert [r.query["n"] for r in server.requests] == [["0"], ["1"], ["2"]]
+
+
+def test_close_turns_away_those_who_wait(server: FlakyHttpServer) -> None:
+    reached, gate, clock = threading.Event(), threading.Event(), TellingClock()
+    server.script("GET", "/x", HttpAnswer(200, reached=reached, gate=gate))
+    transport = HttpxTransport(
+        server.url, clock=clock, timeouts=HttpTimeouts(read_s=10.0, pool_s=30.0), tls=TlsPolicy(), max_connections=1
+    )
+    with ThreadPoolExecutor(3) as pool:
+        running = pool.submit(transport.request, HttpRequest("GET", "/x"))
+        assert reached.wait(10.0)
+        waiting = pool.submit(transport.request, HttpRequest("GET", "/y"))
+        assert clock.somebody_waits()
+        closer = pool.submit(transport.close)
+        assert isinstance(waiting.exception(10.0), RequestNotSent)
+        gate.set()
+        assert running.result(10.0).status == 200
+        closer.result(10.0)
+    assert server.sent_to("/y") == ()
+
+
 def test_close_lets_a_running_call_end(server: FlakyHttpServer) -> None:
-    reached, gate = threading.Event(), threading.Event()
+    reached, gate, clock = threading.Event(), threading.Event(), TellingClock()
     server.script("POST", ADD, HttpAnswer(200, b'{"events": [1], "errors": []}', reached=reached, gate=gate))
-    client = FindfaceMultiAsync(plain_client(server.url))
+    client = FindfaceMultiAsync(plain_client(server.url, clock=clock))
     client.login()
     with ThreadPoolExecutor(2) as pool:
         running = pool.submit(send, client)
         assert reached.wait(10.0)
-        closing_ = pool.submit(client.close)
+        closer = pool.submit(client.close)
+        assert clock.somebody_waits()
         gate.set()
         assert running.result(10.0) == ("1",)
-        closing_.result(10.0)
+        closer.result(10.0)
     with pytest.raises(RecognizerUnavailable, match="closed"):
         send(client)
 

@@ -16,6 +16,7 @@ goes out, and only before that an error is a RequestNotSent.
 import http.cookiejar
 import ssl
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,10 +61,18 @@ class _IdleClient:
     since_mono_s: float
 
 
+class _Turn:
+    """A thread's wait for a client. Owner: the pool, under its lock."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.granted = False
+
+
 class HttpxTransport:
     """A pool of at most ``max_connections`` connections, the one used last first.
 
-    Owner: any thread; the lock guards the idle clients, the count of running requests and the closing flag, and is
+    Owner: any thread; the lock guards the idle clients, the running count, the turns and the closing flag, and is
     never held across I/O. A client belongs to the thread that took it until that gives it back.
     Bounds: ``max_connections``; a request that finds none free waits ``pool_s``, then fails as not sent.
     """
@@ -75,10 +84,11 @@ class HttpxTransport:
         self._clock = clock
         self._timeouts = timeouts
         self._ssl_context = _ssl_context(tls)
-        self._slots = threading.BoundedSemaphore(max_connections)
-        self._lock = threading.Lock()  # guards _idle, _running and _closing
+        self._max_connections = max_connections
+        self._lock = threading.Lock()  # guards everything below
         self._idle: list[_IdleClient] = []  # the longest idle first
-        self._running = 0
+        self._running = 0  # clients taken, never more than max_connections
+        self._turns: deque[_Turn] = deque()  # who waits for one, in order of arrival
         self._closing = False
         self._all_back = threading.Event()
 
@@ -105,7 +115,7 @@ class HttpxTransport:
             self._give_back(client)
 
     def close(self) -> None:
-        """Refuse new requests, give running ones CLOSE_GRACE_S, close every connection. Idempotent.
+        """Refuse new and waiting requests, give running ones CLOSE_GRACE_S, close every connection. Idempotent.
 
         A connection still in use then is closed by the thread that uses it, when its time-outs let it go.
         """
@@ -113,49 +123,57 @@ class HttpxTransport:
             self._closing = True
             running = self._running
             idle, self._idle = self._idle, []
+            for turn in self._turns:
+                turn.over.set()
+            self._turns.clear()
         _close_all(idle)
         if running:
             self._clock.wait(self._all_back, CLOSE_GRACE_S)
 
     def _take(self) -> httpx.Client:
-        self._check_open()  # at once, and not after a wait for a slot
-        if not self._slots.acquire(timeout=self._timeouts.pool_s):
-            raise RequestNotSent("no connection of the pool became free in %(limit)s s", limit=self._timeouts.pool_s)
-        try:
-            with self._lock:
-                self._refuse_when_closing()
+        with self._lock:
+            if self._closing:
+                raise RequestNotSent("the client is closed")
+            if self._running < self._max_connections:
                 self._running += 1
-                if self._idle:
-                    return self._idle.pop().client
-        except RequestNotSent:
-            self._slots.release()
-            raise
-        return self._new_client()
+                return self._pop_idle()
+            turn = _Turn()
+            self._turns.append(turn)
+        self._clock.wait(turn.over, self._timeouts.pool_s)
+        with self._lock:
+            if turn.granted:
+                return self._pop_idle()
+            if self._closing:
+                raise RequestNotSent("the client is closed")
+            self._turns.remove(turn)
+        raise RequestNotSent("no connection of the pool became free in %(limit)s s", limit=self._timeouts.pool_s)
 
     def _give_back(self, client: httpx.Client) -> None:
-        """Keep the client for the next request, and let go of those that nobody has needed for a while."""
+        """Keep the client for the next request, and let go of those that nobody has needed for a while.
+
+        Whoever waits longest gets the place: one that is merely free would go to the quickest, and starve the others.
+        """
         now_mono_s = self._clock.mono_s()
         with self._lock:
-            self._running -= 1
             self._idle.append(_IdleClient(client, now_mono_s))
+            if self._turns:
+                turn = self._turns.popleft()
+                turn.granted = True
+                turn.over.set()
+            else:
+                self._running -= 1
             kept_from = len(self._idle) if self._closing else 0
             while kept_from < len(self._idle) and now_mono_s - self._idle[kept_from].since_mono_s > KEEPALIVE_EXPIRY_S:
                 kept_from += 1
             stale, self._idle = self._idle[:kept_from], self._idle[kept_from:]
             all_back = self._closing and self._running == 0
-        self._slots.release()
         _close_all(stale)
         if all_back:
             self._all_back.set()
 
-    def _check_open(self) -> None:
-        with self._lock:
-            self._refuse_when_closing()
-
-    def _refuse_when_closing(self) -> None:
-        """The lock is held."""
-        if self._closing:
-            raise RequestNotSent("the client is closed")
+    def _pop_idle(self) -> httpx.Client:
+        """The client used last, or a new one. The lock is held: making one opens nothing."""
+        return self._idle.pop().client if self._idle else self._new_client()
 
     def _new_client(self) -> httpx.Client:
         timeouts = self._timeouts
