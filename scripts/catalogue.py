@@ -1,4 +1,4 @@
-# noqa: INP001 - a script, not a package
+
 """Keep the message catalogues: ``catalogue.py missing | update | compile``.
 
 ``missing`` prints every message id of the code that a language does not translate, or translates with other places;

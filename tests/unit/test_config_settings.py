@@ -236,21 +236,6 @@ def test_models_live_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.Monk
     assert Settings().models_directory({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/vigia/models")
 
 
-def test_empty_keys_follow_others(load: Load) -> None:
-    assert Settings().filter_min_size_px == Settings().detector.min_face_px
-    assert load("tracks: {filter_min_size: 0}").filter_min_size_px == 0.0
-    assert load("detector: {min_face_px: 50}").filter_min_size_px == 50.0
-    assert load("log: {level: debug}").console_level == "DEBUG"
-    assert load("log: {console_level: warning}").console_level == "WARNING"
-    assert Settings().shard_count(cores=6) == 6
-    assert Settings().shard_count(cores=0) == 1
-    assert load("shards: {count: 3}").shard_count(cores=6) == 3
-    assert Settings().detector.model_file is None
-    memory = load("memory: {soft_limit_mb: 500, hard_limit_mb: 800}").memory
-    assert (memory.soft_limit_bytes, memory.hard_limit_bytes) == (500_000_000, 800_000_000)
-    assert Settings().memory.soft_limit_bytes is None
-
-
 def test_findface_access_names_every_missing_variable(load: Load) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(environ={"FINDFACE_URL": "http://f"}).findface_access()

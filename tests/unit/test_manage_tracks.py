@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from conftest import MakeEvent
+from numpy.typing import NDArray
 
 from vigia.application.use_cases.manage_tracks_use_case import Association, ManageTracksUseCase
 from vigia.domain.camera import CameraId
@@ -32,8 +34,15 @@ class Interrupted(TrackMatchingService):
         super().__init__()
         self.between: Callable[[], object] | None = None
 
-    def assign(self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]) -> list[Match]:
-        matches = super().assign(boxes, track_boxes, frame_size)
+    def assign(
+        self,
+        boxes: Boxes,
+        track_boxes: Boxes,
+        frame_size: tuple[int, int],
+        *,
+        forbidden: NDArray[np.bool_] | None = None,
+    ) -> list[Match]:
+        matches = super().assign(boxes, track_boxes, frame_size, forbidden=forbidden)
         between, self.between = self.between, None
         if between is not None:
             between()
@@ -99,6 +108,20 @@ def test_a_silent_track_gets_no_event_even_before_it_is_expired(make_event: Make
     first = tracks.process_event(make_event(100, frame=0))
     late = tracks.process_event(make_event(100, frame=90))
     assert late.track_id != first.track_id
+
+
+def test_who_enters_where_somebody_just_left_is_somebody_else(make_event: MakeEvent) -> None:
+    tracks = use_case()
+    leaver = [tracks.process_event(make_event(x, frame=2 * n)) for n, x in enumerate(range(120, -1, -20))]
+    entering = tracks.process_event(make_event(5, frame=20))
+    assert len({association.track_id for association in leaver}) == 1
+    assert entering.track_id != leaver[0].track_id
+
+
+def test_who_stands_at_the_edge_stays_the_same(make_event: MakeEvent) -> None:
+    tracks = use_case()
+    ids = {tracks.process_event(make_event(x, frame=3 * n)).track_id for n, x in enumerate([2, 0, 3, 1, 2, 6, 12, 20])}
+    assert len(ids) == 1
 
 
 # ---- race 1: two events of one frame compete for one track
@@ -191,8 +214,15 @@ def test_an_event_that_loses_every_race_still_lands(make_event: MakeEvent) -> No
             self.frames = itertools.count(10)
             self.nested = False
 
-        def assign(self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]) -> list[Match]:
-            matches = super().assign(boxes, track_boxes, frame_size)
+        def assign(
+            self,
+            boxes: Boxes,
+            track_boxes: Boxes,
+            frame_size: tuple[int, int],
+            *,
+            forbidden: NDArray[np.bool_] | None = None,
+        ) -> list[Match]:
+            matches = super().assign(boxes, track_boxes, frame_size, forbidden=forbidden)
             if not self.nested:
                 self.nested = True
                 tracks.process_event(make_event(100, frame=next(self.frames), at_s=0.1))

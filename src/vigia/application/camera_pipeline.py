@@ -204,7 +204,7 @@ class CameraPipeline:
         return fate
 
     def _detect_and_follow(self, frame: Frame) -> None:
-        events = self._detect.execute(frame)
+        events = self._detect.execute(frame, size_fits=self._filter.size_fits)
         if not events:
             return
         self.ledger.faces += len(events)

@@ -89,17 +89,30 @@ class TrackFilter:
     events_min: int = 2
     """Seen only once is a false face more often than a person."""
 
+    def large_enough(self, box_xyxy: Box) -> bool:
+        """Whether a face is not below ``filter_min_size``: its smaller side."""
+        left, top, right, bottom = (float(v) for v in box_xyxy)
+        return self.min_size_px <= 0.0 or min(right - left, bottom - top) >= self.min_size_px
+
+    def small_enough(self, box_xyxy: Box) -> bool:
+        """Whether a face is not above ``filter_max_size``: its larger side."""
+        left, top, right, bottom = (float(v) for v in box_xyxy)
+        return max(right - left, bottom - top) <= self.max_size_px
+
+    def size_fits(self, box_xyxy: Box) -> bool:
+        """Whether a face may be sent as far as its size goes."""
+        return self.large_enough(box_xyxy) and self.small_enough(box_xyxy)
+
     def reject(self, track: Track) -> FilterReason | None:
         """Why the track is not worth sending, or None."""
         best = track.best
-        left, top, right, bottom = (float(v) for v in best.box_xyxy)
         movement_min_px = max(
             self.movement_min_px, self.movement_min_percent / 100.0 * float(np.hypot(*best.frame_size_wh))
         )
         checks = (
             (track.events_count < self.events_min, FilterReason.TOO_FEW_EVENTS),
-            (self.min_size_px > 0.0 and best.size_px < self.min_size_px, FilterReason.TOO_SMALL),
-            (max(right - left, bottom - top) > self.max_size_px, FilterReason.TOO_LARGE),
+            (not self.large_enough(best.box_xyxy), FilterReason.TOO_SMALL),
+            (not self.small_enough(best.box_xyxy), FilterReason.TOO_LARGE),
             (best.quality.score < self.min_quality, FilterReason.POOR_QUALITY),
             (track.moved_max_px < movement_min_px, FilterReason.DID_NOT_MOVE),
             (best.picture is None, FilterReason.NO_PICTURE),

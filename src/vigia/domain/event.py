@@ -49,10 +49,16 @@ class FaceEvent:
     """Held only while this event may still be posted."""
     media_index: int | None = None
     loop: int = 0
+    postable: bool = True
+    """Whether its size is one that may be sent: a shot that may not be never wins over one that may."""
 
     def without_picture(self) -> "FaceEvent":
         """The same event, its numbers kept, its picture let go."""
         return self if self.picture is None else replace(self, picture=None)
+
+    def better_than(self, other: "FaceEvent") -> bool:
+        """Whether this is the shot to keep of the two; equal ones keep the earlier."""
+        return (self.postable, self.quality.score) > (other.postable, other.quality.score)
 
     @property
     def size_px(self) -> float:

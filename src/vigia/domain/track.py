@@ -7,10 +7,11 @@ Its motion is a constant velocity, smoothed.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import hypot
+from math import exp, hypot
 from typing import NewType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigia.domain.camera import CameraId
 from vigia.domain.errors import TransitionError
@@ -19,10 +20,15 @@ from vigia.domain.geometry import Boxes
 
 TrackId = NewType("TrackId", int)
 
-VELOCITY_SMOOTHING = 0.5
-"""Share of the newest measurement in the velocity; 1 would follow every jitter of the detector."""
-PREDICTION_MAX_S = 0.5
+VELOCITY_MEMORY_S = 0.3
+"""Time constant of the velocity's running mean. In seconds, so that it means the same at any detection cadence: a box
+that jitters by 2 px seems to move 60 px/s between two frames at 30 fps, and to stand still over a third of a second."""
+PREDICTION_MAX_S = 1.0
 """A face is not expected to hold its velocity for longer than this."""
+EDGE_PX = 4.0
+"""A box this near to the frame's edge is cut by it: detectors leave a pixel or two."""
+LEAVING_SLACK = 0.25
+"""In face sides; a leaving face is not found further inside than expected by more than this."""
 RECENT_FRAMES = 32
 """How many frames back a late event is still recognised as one the track already has."""
 
@@ -61,7 +67,8 @@ class Motion:
         if elapsed_s <= 0.0:
             return self
         box = _floats(event.box_xyxy)
-        share = VELOCITY_SMOOTHING if self.measurements > 1 else 1.0
+        # Until a memory's worth of time has passed the mean is a plain one: the first measurement counts whole.
+        share = max(1.0 - exp(-elapsed_s / VELOCITY_MEMORY_S), 1.0 / self.measurements)
         left, top, right, bottom = (
             share * (new - old) / elapsed_s + (1.0 - share) * velocity
             for new, old, velocity in zip(box, self.box_xyxy, self.velocity_px_s, strict=True)
@@ -93,6 +100,38 @@ def expected_boxes(snapshots: Sequence[TrackSnapshot], at_s: float) -> Boxes:
     boxes: Boxes = (rows[:, :4] + rows[:, 4:8] * ahead_s).astype(np.float32)
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1.0)
     return boxes
+
+
+def contradicts_leaving(
+    snapshots: Sequence[TrackSnapshot], expected_xyxy: Boxes, boxes_xyxy: Boxes, frame_size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Which faces cannot continue which tracks because the track is on its way out of the picture.
+
+    Where one person leaves and another enters at the same edge within a second, their boxes overlap: only the inner
+    edge tells them apart. The leaver's goes on outwards; a face whose inner edge is further inside than expected, by
+    more than LEAVING_SLACK of its size, is somebody else.
+
+    Args:
+        snapshots: the tracks, T of them.
+        expected_xyxy: float32 (T, 4), where they should be.
+        boxes_xyxy: float32 (E, 4), the faces found.
+        frame_size: (width, height), pixels.
+
+    Returns:
+        bool (E, T); True where the pair is out of the question. Pure.
+    """
+    last = np.array([snapshot.motion.box_xyxy for snapshot in snapshots], dtype=np.float32).reshape(-1, 4)
+    forbidden = np.zeros((len(boxes_xyxy), len(last)), dtype=np.bool_)
+    for axis in (0, 1):
+        across = last[:, 3 - axis] - last[:, 1 - axis]  # the side that the edge does not cut
+        slack, far = LEAVING_SLACK * across, float(frame_size[axis])
+        near_edge, far_edge = axis, axis + 2
+        out_low = (expected_xyxy[:, near_edge] <= EDGE_PX) & (expected_xyxy[:, far_edge] < last[:, far_edge])
+        back_low = boxes_xyxy[:, None, far_edge] > (expected_xyxy[:, far_edge] + slack)[None, :]
+        out_high = (expected_xyxy[:, far_edge] >= far - EDGE_PX) & (expected_xyxy[:, near_edge] > last[:, near_edge])
+        back_high = boxes_xyxy[:, None, near_edge] < (expected_xyxy[:, near_edge] - slack)[None, :]
+        forbidden |= (out_low[None, :] & back_low) | (out_high[None, :] & back_high)
+    return forbidden
 
 
 class Track:
@@ -194,7 +233,7 @@ class Track:
         self.events_count += 1
         x, y = _centre(_floats(event.box_xyxy))
         self.moved_max_px = max(self.moved_max_px, hypot(x - self._start_xy[0], y - self._start_xy[1]))
-        if event.quality.score > self.best.quality.score:
+        if event.better_than(self.best):
             self.best = event
         if event.at_mono_s >= self.last.at_mono_s:
             self.last = event.without_picture()

@@ -108,7 +108,14 @@ class TrackMatchingService:
         impossible = (distances > reach) | (ratio > limits.side_ratio_max)
         return ious, np.where(impossible, np.inf, distances).astype(np.float32)
 
-    def assign(self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]) -> list[Match]:
+    def assign(
+        self,
+        boxes: Boxes,
+        track_boxes: Boxes,
+        frame_size: tuple[int, int],
+        *,
+        forbidden: NDArray[np.bool_] | None = None,
+    ) -> list[Match]:
         """Match the events of one frame to tracks: every event and every track at most once.
 
         Overlap decides first, over all pairs, best pair first; what is left is matched by distance, nearest first.
@@ -117,14 +124,16 @@ class TrackMatchingService:
             boxes: float32 (E, 4); E may be 0.
             track_boxes: float32 (T, 4), expected places at this frame's time; T may be 0.
             frame_size: (width, height), pixels.
+            forbidden: bool (E, T), pairs that something else has ruled out.
         """
         if not len(boxes) or not len(track_boxes):
             return []
         iou_min = self.limits(frame_size).iou_min
         ious, distances = self.match_all(boxes, track_boxes, frame_size)
         matches: list[Match] = []
-        by_iou = _best_first(-ious, ious >= iou_min)
-        by_distance = _best_first(distances, np.isfinite(distances))
+        allowed = np.ones_like(ious, dtype=np.bool_) if forbidden is None else ~forbidden
+        by_iou = _best_first(-ious, allowed & (ious >= iou_min))
+        by_distance = _best_first(distances, allowed & np.isfinite(distances))
         events_used: set[int] = set()
         tracks_used: set[int] = set()
         for kind, pairs in ((MatchKind.IOU, by_iou), (MatchKind.DISTANCE, by_distance)):

@@ -1,12 +1,16 @@
 """Detect faces: from one decoded frame to its face events, judged."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vigia.application.ports import FaceDetector
 from vigia.domain.best_shot import assess
-from vigia.domain.event import EventId, FaceEvent
+from vigia.domain.event import Box, EventId, FaceEvent
 from vigia.domain.frame import Frame
+
+
+def _any_size(_box_xyxy: Box) -> bool:
+    return True
 
 
 class DetectFacesUseCase:
@@ -50,8 +54,13 @@ class DetectFacesUseCase:
             self._widths[frame_width] = width
         return width
 
-    def execute(self, frame: Frame) -> list[FaceEvent]:
-        """The face events of one frame, most confident first; each refers to the frame's picture."""
+    def execute(self, frame: Frame, *, size_fits: Callable[[Box], bool] = _any_size) -> list[FaceEvent]:
+        """The face events of one frame, most confident first; each refers to the frame's picture.
+
+        Args:
+            frame: as decoded.
+            size_fits: whether a face of this box may be sent: see ``FaceEvent.postable``.
+        """
         picture = frame.picture
         size_wh = frame.size_wh
         found = self._detector.detect(picture, input_width=self.input_width_for(size_wh[0]))
@@ -78,6 +87,7 @@ class DetectFacesUseCase:
                     picture=picture,
                     media_index=frame.media_index,
                     loop=frame.loop,
+                    postable=size_fits(box),
                 )
             )
         return events

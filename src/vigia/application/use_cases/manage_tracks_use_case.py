@@ -24,7 +24,15 @@ import numpy as np
 
 from vigia.domain.camera import CameraId
 from vigia.domain.event import FaceEvent
-from vigia.domain.track import Motion, Track, TrackEnd, TrackId, TrackSnapshot, expected_boxes
+from vigia.domain.track import (
+    Motion,
+    Track,
+    TrackEnd,
+    TrackId,
+    TrackSnapshot,
+    contradicts_leaving,
+    expected_boxes,
+)
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
 logger = logging.getLogger("vigia.tracks")
@@ -176,7 +184,9 @@ class ManageTracksUseCase:
         open_to_frame = [s for s in snapshots if first.frame_index not in s.recent_frames]
         boxes = np.stack([event.box_xyxy for event in events])
         expected = expected_boxes(open_to_frame, first.at_mono_s)
-        matches = {m.event: m for m in self._matching.assign(boxes, expected, first.frame_size_wh)}
+        forbidden = contradicts_leaving(open_to_frame, expected, boxes, first.frame_size_wh)
+        found = self._matching.assign(boxes, expected, first.frame_size_wh, forbidden=forbidden)
+        matches = {match.event: match for match in found}
         plan = []
         for row, event in enumerate(events):
             match = matches.get(row)

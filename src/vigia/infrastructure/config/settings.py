@@ -148,12 +148,6 @@ class Settings(BaseSettings):
         """Where this device's own uuid is kept when none is given."""
         return self.data_dir / "findface-uuid"
 
-    @property
-    def filter_min_size_px(self) -> float:
-        """Smallest face that is sent: smaller side, pixels; 0 = off."""
-        chosen = self.tracks.filter_min_size
-        return self.detector.min_face_px if chosen is None else chosen
-
     def models_directory(self, environ: Mapping[str, str] | None = None) -> Path:
         """Where the detector models are: ``models_dir``, or the user's cache directory by the XDG rules.
 
@@ -225,12 +219,12 @@ class Settings(BaseSettings):
                 "delivery",
                 "senders",
             )
-        if self.filter_min_size_px > self.tracks.filter_max_size:
+        if self.tracks.filter_min_size > self.tracks.filter_max_size:
             raise invalid(
                 lambda _key: ConfigurationError(
                     "tracks.filter_max_size (%(high)g) must not be less than the smallest face sent (%(low)g)",
                     high=self.tracks.filter_max_size,
-                    low=self.filter_min_size_px,
+                    low=self.tracks.filter_min_size,
                 ),
                 "tracks",
                 "filter_max_size",

@@ -136,8 +136,8 @@ class TracksSettings(Section):
     """A face that never moved this far, pixels, is a picture on a wall; 0 = off. The larger limit counts."""
     movement_min_percent: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0
     """The same in percent of the frame's diagonal; 0 = off."""
-    filter_min_size: Annotated[float, Field(ge=0.0, le=8192.0)] | None = None
-    """Smallest face that is sent: smaller side, pixels; 0 = off; empty = ``detector.min_face_px``."""
+    filter_min_size: Annotated[float, Field(ge=0.0, le=8192.0)] = 60.0
+    """Smallest face that is sent: smaller side, pixels; 0 = off. FindFace itself takes none below 50."""
     filter_max_size: Annotated[float, Field(ge=1.0, le=8192.0)] = 8192.0
     """Largest face that is sent: larger side, pixels."""
     filter_min_quality: Share = 0.3
