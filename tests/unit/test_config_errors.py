@@ -118,7 +118,7 @@ def lines_for(
         ),
         (
             "tracks: {filter_max_size: 50}",
-            "c.yaml, line 1: tracks.filter_max_size (50) must not be less than the smallest face sent (80)",
+            "c.yaml, line 1: tracks.filter_max_size (50) must not be less than the smallest face sent (60)",
         ),
         (
             "cameras:\n- {id: a, url: x}\n- {id: b, url: x}\n- {url: y, id: a}",

@@ -284,3 +284,15 @@ def test_dumps_and_representations_show_no_secret(load: Load) -> None:
     assert dump["data_dir"] == "data"
     assert dump["detector"]["confidence_min"] is None
     assert dump["findface"]["uuid"] is None
+
+
+def test_empty_keys_follow_others(load: Load) -> None:
+    assert load("log: {level: debug}").console_level == "DEBUG"
+    assert load("log: {console_level: warning}").console_level == "WARNING"
+    assert Settings().shard_count(cores=6) == 6
+    assert Settings().shard_count(cores=0) == 1
+    assert load("shards: {count: 3}").shard_count(cores=6) == 3
+    assert Settings().detector.model_file is None
+    memory = load("memory: {soft_limit_mb: 500, hard_limit_mb: 800}").memory
+    assert (memory.soft_limit_bytes, memory.hard_limit_bytes) == (500_000_000, 800_000_000)
+    assert Settings().memory.soft_limit_bytes is None
