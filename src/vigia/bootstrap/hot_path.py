@@ -116,7 +116,7 @@ class HotPath:
             detect=detect,
             tracks=self._tracks,
             track_filter=TrackFilter(
-                min_size_px=settings.filter_min_size_px,
+                min_size_px=chosen.filter_min_size,
                 max_size_px=chosen.filter_max_size,
                 min_quality=chosen.filter_min_quality,
                 movement_min_px=chosen.movement_min_px,
