@@ -1,4 +1,3 @@
-
 """Keep the message catalogues: ``catalogue.py missing | update | compile``.
 
 ``missing`` prints every message id of the code that a language does not translate, or translates with other places;

@@ -3,7 +3,6 @@
 The children are this very file, run as a program. A child writes a line *after* the call it reports has returned; the
 parent reads some lines, kills, and reads what is left in the pipe: all of that the child had said before it died.
 """
-# ruff: noqa: S311 - seeded generators: a failure must be replayed, nothing is secret
 
 import os
 import subprocess

@@ -8,7 +8,6 @@ What must hold at every moment: no capture arrives twice. In the end: every capt
 arrived exactly once, or was refused. All in one thread, so that a seed replays a failure.
 """
 
-# ruff: noqa: S311 - seeded generators: a failure must be replayed, nothing is secret
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -1,6 +1,5 @@
 """From the shards to the disk: the queue, its policy when full, a disk that is full, and the end."""
 
-# ruff: noqa: S311 - seeded generators: a failure must be replayed, nothing is secret
 import gc
 import json
 import logging

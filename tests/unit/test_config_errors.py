@@ -108,8 +108,8 @@ def lines_for(
         (
             "outbox: {lease_s: 60}",
             (
-                "c.yaml, line 1: outbox.lease_s (60) must be more than three times all FindFace time-outs together (90), "
-                "or a capture could be sent twice"
+                "c.yaml, line 1: outbox.lease_s (60) must be more than three times all FindFace time-outs together "
+                "(90), or a capture could be sent twice"
             ),
         ),
         (

@@ -20,7 +20,7 @@ def test_old_frames_raise_k_step_by_step_and_then_skip() -> None:
     now_s, skips = 0.0, []
     for _ in range(6):
         now_s += 0.5
-        skips.append(load.decide(now_s, oldest_age_s=2.0, frames_per_s=120))
+        skips.append(load.decide(now_s, oldest_age_s=2.5, frames_per_s=120))
     assert load.k == 5
     assert skips == [False] * 4 + [True, True]
 

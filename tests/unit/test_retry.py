@@ -1,6 +1,5 @@
 """Backoff, the outcome table and the gate that all senders share."""
 
-# ruff: noqa: S311 - seeded generators: a failure must be replayed, nothing is secret
 import math
 from random import Random
 

@@ -1,6 +1,5 @@
 """Sending, one situation at a time: a scripted recogniser, an outbox in memory, a clock that is moved by hand."""
 
-# ruff: noqa: S311 - seeded generators: a failure must be replayed, nothing is secret
 import logging
 from collections import deque
 from collections.abc import Callable

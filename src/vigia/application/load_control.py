@@ -23,8 +23,8 @@ class LoadLimits:
     k_max: int = 5
     age_high_s: float = 0.15
     """The oldest packet waits longer than this: look less often."""
-    age_skip_s: float = 1.0
-    """Even at the largest k it waits longer than this: skip."""
+    age_skip_s: float = 2.0
+    """Even at the largest k it waits longer than this: skip. A hiccup of a second is caught up without loss."""
     load_target: float = 0.80
     """k comes down only when the predicted load at k-1 stays under this."""
     interval_s: float = 0.5

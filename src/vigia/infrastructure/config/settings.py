@@ -201,8 +201,8 @@ class Settings(BaseSettings):
         if self.outbox.lease_s <= 3.0 * self.findface.timeouts_total_s:
             raise invalid(
                 lambda _key: ConfigurationError(
-                    "outbox.lease_s (%(lease)g) must be more than three times all FindFace time-outs together (%(total)g), "
-                    "or a capture could be sent twice",
+                    "outbox.lease_s (%(lease)g) must be more than three times all FindFace time-outs together "
+                    "(%(total)g), or a capture could be sent twice",
                     lease=self.outbox.lease_s,
                     total=self.findface.timeouts_total_s,
                 ),
