@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -18,8 +17,15 @@ from vigia.infrastructure.i18n import set_language, translate, translate_error
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
+
+def _exit_with(code: int | None, **_parameters: object) -> None:
+    """A command's return value is the exit code."""
+    raise typer.Exit(code or 0)
+
+
 app = typer.Typer(
     name="vigia",
+    result_callback=_exit_with,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -54,21 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     _language_from_environment()
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.Abort:
-        return EXIT_FAILED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app(args=None if arguments is None else list(arguments))
+    except SystemExit as ended:  # typer tells usage errors itself and ends with 2
+        return ended.code if isinstance(ended.code, int) else EXIT_FAILED
     except ConfigurationError as error:
         _tell(error)
         return EXIT_USAGE
     except VigiaError as error:
         _tell(error)
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 130
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _language_from_environment() -> None:
