@@ -146,6 +146,8 @@ class OutboxMachine(RuleBasedStateMachine):
             if row.state is CaptureState.LEASED:
                 row.state, row.lease, row.attempts = CaptureState.PENDING, None, row.attempts - 1
                 row.due_s = self.clock.mono_s() + SETTLE_S
+            elif row.state is CaptureState.PENDING:  # a pause of the last run says nothing about now
+                row.due_s = min(row.due_s, self.clock.mono_s() + (SETTLE_S if row.maybe_sent else 0.0))
 
     @invariant()
     def books_agree(self) -> None:

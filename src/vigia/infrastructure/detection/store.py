@@ -11,7 +11,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import requests
+from urllib3.exceptions import HTTPError
 
 from vigia.application.errors import ModelUnavailable
 from vigia.infrastructure.detection.prepare import PREPARATION_VERSION, prepare_graph
@@ -40,12 +41,12 @@ class ModelStore:
 
     Args:
         directory: where fetched and prepared files are kept; made when needed.
-        transport: for tests; httpx's own otherwise.
+        session: for tests; an ordinary one otherwise.
     """
 
-    def __init__(self, directory: Path, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, directory: Path, *, session: requests.Session | None = None) -> None:
         self._directory = directory
-        self._transport = transport
+        self._session = session if session is not None else requests.Session()
 
     def statuses(self) -> list[ModelStatus]:
         """Every model of the registry and whether it can be used."""
@@ -116,18 +117,18 @@ class ModelStore:
         """
         if not spec.url:
             return self._published(spec)
-        timeout = httpx.Timeout(PULL_TIMEOUT_S, connect=connect_timeout_s)
         try:
-            with httpx.Client(timeout=timeout, follow_redirects=True, transport=self._transport) as client:
-                answer = client.get(spec.url).raise_for_status()
-        except httpx.HTTPError as error:
+            answer = self._session.get(spec.url, timeout=(connect_timeout_s, PULL_TIMEOUT_S), stream=True)
+            answer.raise_for_status()
+            content = answer.raw.read(WEIGHTS_MAX_BYTES + 1, decode_content=True)
+        except (requests.RequestException, OSError, HTTPError) as error:
             raise ModelUnavailable(
                 "model %(model)s cannot be fetched from %(url)s: %(why)s",
                 model=spec.name,
                 url=spec.url,
-                why=str(error) or type(error).__name__,
+                why=type(error).__name__,
             ) from error
-        if len(answer.content) > WEIGHTS_MAX_BYTES or hashlib.sha256(answer.content).hexdigest() != spec.sha256:
+        if hashlib.sha256(content).hexdigest() != spec.sha256:
             raise ModelUnavailable(
                 "what %(url)s sent is not model %(model)s: its SHA-256 is wrong", url=spec.url, model=spec.name
             )
@@ -135,7 +136,7 @@ class ModelStore:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             partial = target.with_suffix(f".{os.getpid()}.part")
-            partial.write_bytes(answer.content)
+            partial.write_bytes(content)
             partial.replace(target)
         except OSError as error:
             raise ModelUnavailable(

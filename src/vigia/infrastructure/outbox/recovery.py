@@ -7,9 +7,6 @@ from vigia.infrastructure.outbox.picture_files import PictureFiles
 
 logger = get_logger("vigia.outbox")
 
-DUE_IN_MAX_S = 600.0
-"""No retry is that far away: a later one was written by a clock that was wrong, and is brought near."""
-
 
 def recover(database: OutboxDatabase, pictures: PictureFiles, *, now: float, settle_s: float) -> None:
     """Return leases, put damaged rows aside, remove pictures without a row; say in the log what was found.
@@ -46,8 +43,10 @@ def _return_leases(database: OutboxDatabase, *, now: float, settle_s: float) -> 
             "attempts = max(0, attempts - 1) WHERE state = 'leased'",
             (now + settle_s,),
         ).rowcount
+        # A pause of the last run says nothing about the recogniser now, and a wrong clock may have written any time.
         connection.execute(
-            "UPDATE capture SET due_at = ?1 WHERE state = 'pending' AND due_at > ?1", (now + DUE_IN_MAX_S,)
+            "UPDATE capture SET due_at = min(due_at, CASE WHEN maybe_sent THEN ?1 ELSE ?2 END) WHERE state = 'pending'",
+            (now + settle_s, now),
         )
     return returned
 
