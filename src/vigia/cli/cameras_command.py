@@ -13,7 +13,7 @@ from vigia.domain.camera import Camera
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings
 from vigia.infrastructure.config.camera_list import ConfiguredCameraRepository
-from vigia.infrastructure.i18n import translate
+from vigia.infrastructure.i18n import mark, translate
 
 app = typer.Typer(no_args_is_help=True, help="The cameras of this vigia.")
 
@@ -33,7 +33,7 @@ def list_cameras(
         typer.echo(json.dumps([_as_dict(camera) for camera in cameras], ensure_ascii=False))
         return 0
     table = Table(box=None, padding=(0, 2))
-    for title in ("id", "name", "group", "FindFace", "URL"):
+    for title in (mark("id"), mark("name"), mark("group"), "FindFace", "URL"):
         table.add_column(translate(title))
     for camera in cameras:
         number = "-" if camera.findface_id is None else str(camera.findface_id)

@@ -11,7 +11,7 @@ from vigia.application.errors import ModelUnavailable
 from vigia.cli.options import ConfigOption, JsonOption, read_settings
 from vigia.infrastructure.detection.registry import AUTO_PULL, MODELS, ModelSpec
 from vigia.infrastructure.detection.store import ModelStatus, ModelStore
-from vigia.infrastructure.i18n import translate
+from vigia.infrastructure.i18n import mark, translate
 
 app = typer.Typer(no_args_is_help=True, help="Face detection models: list, fetch, prepare.")
 
@@ -30,7 +30,7 @@ def list_models(*, config: ConfigOption = None, as_json: JsonOption = False) -> 
         typer.echo(json.dumps([_as_dict(status) for status in statuses]))
         return 0
     table = Table(box=None, padding=(0, 2))
-    for title in ("model", "licence", "smallest face", "state"):
+    for title in (mark("model"), mark("licence"), mark("smallest face"), mark("state")):
         table.add_column(translate(title))
     for status in statuses:
         state = translate("here") if status.path is not None else status.problem

@@ -14,13 +14,41 @@ from rich.text import Text
 
 from vigia.application.orchestrator import RunStatus
 from vigia.application.run_report import RunFacts, run_report
-from vigia.domain.ledger import FrameFate, LedgerPage
-from vigia.infrastructure.i18n import translate
+from vigia.domain.ledger import FilterReason, FrameFate, LedgerPage, TrackFate
+from vigia.infrastructure.i18n import mark, translate
 
 logger = logging.getLogger("vigia.status")
 
 LINE_INTERVAL_S = 10.0
 """Without a terminal the status is a log line this often."""
+STATUS_TITLES = (
+    mark("cameras"),
+    mark("fps"),
+    mark("k"),
+    mark("faces"),
+    mark("captures"),
+    mark("delivered"),
+    mark("waiting"),
+    mark("skipped"),
+    "FindFace",
+)
+FATE_LABELS: dict[str, str] = {
+    FrameFate.DETECTED: mark("looked at by the detector"),
+    FrameFate.TRACKED: mark("decoded, between two detections"),
+    FrameFate.QUIET: mark("decoded, nothing moved"),
+    FrameFate.SKIPPED: mark("skipped"),
+    FrameFate.CORRUPT: mark("corrupt"),
+    TrackFate.CAPTURED: mark("captured"),
+    TrackFate.FILTERED: mark("filtered"),
+    TrackFate.LOST: mark("lost"),
+    FilterReason.TOO_FEW_EVENTS: mark("seen too few times"),
+    FilterReason.TOO_SMALL: mark("too small"),
+    FilterReason.TOO_LARGE: mark("too large"),
+    FilterReason.POOR_QUALITY: mark("poor quality"),
+    FilterReason.DID_NOT_MOVE: mark("did not move"),
+    FilterReason.NO_PICTURE: mark("no picture"),
+}
+"""How the ledger's columns are told to a person."""
 
 
 class StatusView:
@@ -65,7 +93,7 @@ class StatusView:
 
 def _table(status: RunStatus) -> Group:
     table = Table(show_header=True, box=None, padding=(0, 2))
-    for title in ("cameras", "fps", "k", "faces", "captures", "delivered", "waiting", "skipped", "FindFace"):
+    for title in STATUS_TITLES:
         table.add_column(translate(title), justify="right")
     delivery = translate("ok") if status.delivery.state == "ok" else translate("down")
     table.add_row(
@@ -100,10 +128,10 @@ def print_summary(facts: RunFacts) -> None:
         (translate("model"), f"{facts.model}, k={max((shard.k for shard in status.shards), default=0)}"),
         (translate("frames a second"), f"{facts.steady.fps:.1f}"),
         (translate("frames received"), str(ledger.received)),
-        *((f"  {translate(fate.value)}", str(ledger.frames[fate])) for fate in FrameFate),
+        *((f"  {translate(FATE_LABELS[fate])}", str(ledger.frames[fate])) for fate in FrameFate),
         (translate("faces"), str(ledger.faces)),
         (translate("tracks ended"), str(ledger.tracks_ended)),
-        *((f"  {translate(label)}", str(count)) for label, count in _track_rows(ledger)),
+        *((label, str(count)) for label, count in _track_rows(ledger)),
         (translate("captures committed"), str(status.committed)),
         (f"  {translate('left by an earlier run')}", str(facts.carried_over)),
         (f"  {translate('delivered')}", str(status.delivery.delivered)),
@@ -128,5 +156,6 @@ def print_summary(facts: RunFacts) -> None:
 
 
 def _track_rows(ledger: LedgerPage) -> list[tuple[str, int]]:
-    fates = [(fate.value, count) for fate, count in ledger.tracks.items()]
-    return fates + [(f"  {reason}", count) for reason, count in ledger.filter_reasons.items()]
+    """Label, indented, and count."""
+    fates = [(f"  {translate(FATE_LABELS[fate])}", count) for fate, count in ledger.tracks.items()]
+    return fates + [(f"    {translate(FATE_LABELS[reason])}", count) for reason, count in ledger.filter_reasons.items()]
