@@ -6,8 +6,7 @@ import sqlite3
 from collections import Counter
 from random import Random
 
-from conftest import COMMITTED, Site, wait_for
-
+from running import COMMITTED, Site, wait_for
 from vigia.domain.capture import CaptureState
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.outbox import SqliteOutbox

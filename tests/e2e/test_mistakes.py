@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import SECRET, Site, environment
+
+from running import SECRET, Site, environment
 
 LANGUAGES = ("pt_BR", "en")
 LABEL = {"pt_BR": "Erro: ", "en": "Error: "}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import SECRET, Site, base_settings, wait_for
 
+from running import SECRET, Site, base_settings, wait_for
 from vigia.domain.capture import CaptureState
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.demo import DemoClip

@@ -21,7 +21,7 @@ print(settings.redacted_dump())
 
 def start(directory: Path, **environ: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIGIA_", "FINDFACE_"))}
-    return subprocess.Popen(  # noqa: S603 - this interpreter, with a text of our own
+    return subprocess.Popen(
         [sys.executable, "-c", TELL],
         cwd=directory,
         env={**kept, **environ},

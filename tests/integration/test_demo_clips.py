@@ -226,7 +226,7 @@ def test_a_program_that_is_ended_leaves_no_process_and_no_half_clip(tmp_path: Pa
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text(PROGRAM)
     source = str(Path(__file__).resolve().parents[2] / "src")
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         [sys.executable, "-m", "program", str(tmp_path / "cache")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

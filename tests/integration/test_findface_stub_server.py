@@ -45,7 +45,7 @@ def stub_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The stand-in in a process of its own, and its URL."""
     program = PROGRAM.format(tests=str(Path(__file__).parent), data=str(data_dir))
     command = [sys.executable, "-W", "error", "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process, f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -323,7 +323,7 @@ def test_importing_the_fakes_does_not_need_the_servers_packages() -> None:
         "for name in ('starlette', 'uvicorn', 'jinja2', 'python_multipart'): sys.modules[name] = None\n"
         "import vigia.testing, vigia.testing.sim_clock\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", program], check=False, timeout=60, capture_output=True, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,7 @@ logger = get_logger("program")
 def _run(tmp_path: Path, body: str, exit_code: int = 0) -> tuple[list[dict[str, Any]], list[str]]:
     """Run a program; return the file's lines, and what stood on standard error without time and level."""
     path = tmp_path / "vigia.jsonl"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and text
+    done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROLOGUE + textwrap.dedent(body), str(path)],
         capture_output=True,
         text=True,
@@ -119,7 +119,7 @@ def test_a_reader_that_stopped_reading_does_not_keep_the_program(tmp_path: Path)
     assert not log.stop(timeout_s=0.3)
     os._exit(7)
     """
-    program = subprocess.Popen(  # noqa: S603 - our own interpreter and text
+    program = subprocess.Popen(
         [sys.executable, "-c", PROLOGUE + textwrap.dedent(body), str(tmp_path / "vigia.jsonl")],
         stderr=subprocess.PIPE,
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},

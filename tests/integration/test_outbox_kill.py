@@ -156,7 +156,7 @@ def child_main(job: str, directory: Path, seed: int) -> None:
 
 @contextmanager
 def child(job: str, directory: Path, seed: int) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and this file
+    process = subprocess.Popen(
         [sys.executable, __file__, job, str(directory), str(seed)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import MakeEvent
 from numpy.typing import NDArray
 
+from making import MakeEvent
 from vigia.domain.best_shot import WEIGHTS, TrackFilter, assess
 from vigia.domain.event import Landmarks, Quality
 from vigia.domain.frame import Luma

@@ -52,7 +52,7 @@ def test_the_operators_lines_are_exactly_so(msgid: str, args: tuple[object, ...]
 
 def test_without_a_choice_it_is_portuguese() -> None:
     program = "from vigia.infrastructure.i18n import *; print(ascii([language(), translate('✓ AsyncLogger stopped')]))"
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60)  # noqa: S603 - ours
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60)
     assert shown.stdout.strip() == ascii(["pt_BR", "✓ AsyncLogger parado"])
 
 

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import MakeEvent
 from numpy.typing import NDArray
 
+from making import MakeEvent
 from vigia.application.use_cases.manage_tracks_use_case import Association, ManageTracksUseCase
 from vigia.domain.camera import CameraId
 from vigia.domain.errors import TransitionError

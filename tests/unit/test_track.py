@@ -5,10 +5,10 @@ import weakref
 
 import numpy as np
 import pytest
-from conftest import MakeEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from making import MakeEvent
 from vigia.domain.errors import TransitionError
 from vigia.domain.track import RECENT_FRAMES, Track, TrackEnd, TrackId, expected_boxes
 from vigia.testing.video import ScriptedPicture

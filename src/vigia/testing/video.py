@@ -45,7 +45,7 @@ class ScriptedPacket:
     corrupt: bool = False
 
 
-def packet(
+def packet(  # noqa: PLR0913 - a packet's fields, all with a default
     camera_id: CameraId,
     index: int,
     *,
@@ -55,6 +55,7 @@ def packet(
     discontinuity: bool | None = None,
     media_index: int | None = None,
     loop: int = 0,
+    at_mono_s: float | None = None,
 ) -> Packet:
     """A packet that has just arrived; the first one of a source begins anew."""
     script = script if script is not None else ScriptedPacket()
@@ -65,7 +66,7 @@ def packet(
         pts_s=index / 30.0,
         is_key=script.is_key,
         received_mono_s=now_s,
-        at_mono_s=now_s,
+        at_mono_s=now_s if at_mono_s is None else at_mono_s,
         at_utc=clock.utc(),
         size_bytes=1000,
         payload=script,
@@ -165,7 +166,8 @@ class ScriptedSource:
 
     Args:
         runs: for each open, either an error to raise at once, or the packets and the error that ends them.
-        clock: packets are stamped with it; ``SimClock`` moves 1/30 s per packet through ``on_packet``.
+        clock: stamps packets: live ones when they come, those of a file by their place in it.
+        on_packet: called before each packet; moves a ``SimClock``, say.
     """
 
     def __init__(
@@ -200,6 +202,7 @@ class ScriptedSource:
     def packets(self) -> Iterator[Packet]:
         """The run's packets, then its error."""
         scripts, error = self._run
+        start_s = self._clock.mono_s()
         for number, script in enumerate(scripts):
             if self._on_packet is not None:
                 self._on_packet()
@@ -210,6 +213,7 @@ class ScriptedSource:
                 script=script,
                 stream=self._stream,
                 discontinuity=number == 0,
+                at_mono_s=None if self._stream.live else start_s + number / self._stream.fps,
             )
             self._index += 1
         raise error

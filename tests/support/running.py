@@ -7,16 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 
-from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
+from vigia.infrastructure.demo import DemoClip
 
 COMMITTED = re.compile(r"\b([0-9a-f]{32})\b.*\((?:quality|qualidade) \d")
 """A line that tells of a commit; the group is the capture's id."""
@@ -32,11 +31,6 @@ def wait_for(condition: Callable[[], object], *, timeout_s: float, what: str) ->
             return value
         time.sleep(0.05)  # noqa: TID251 - a poll of another process: there is no event to wait on
     raise AssertionError(f"not within {timeout_s} s: {what}")
-
-
-@pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> list[DemoClip]:
-    return generate_clips(DemoSpec.tiny(count=2), tmp_path_factory.mktemp("clips"))
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -163,25 +157,6 @@ class Site:
         program = self.start(*arguments, **env)
         code = program.end(timeout_s)
         return code, program.stdout(), program.stderr()
-
-
-@pytest.fixture
-def site(tmp_path: Path, clips: list[DemoClip]) -> Iterator[Site]:
-    """Two looping file cameras, the stand-in started."""
-    cameras = [
-        {"id": n + 1, "name": clip.camera_name, "group": 1, "token": f"{n + 1:032x}", "url": clip.path.as_uri()}
-        for n, clip in enumerate(clips)
-    ]
-    stand_in = StandIn(tmp_path / "findface", cameras)
-    stand_in.start()
-    site = Site(tmp_path, stand_in)
-    site.configure(**base_settings(clips))
-    yield site
-    for program in site.programs:
-        if program.process.poll() is None:
-            program.process.kill()
-            program.process.wait(10)
-    stand_in.stop()
 
 
 def base_settings(clips: list[DemoClip], *, loop: bool = True) -> dict[str, Any]:

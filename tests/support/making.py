@@ -1,10 +1,9 @@
-"""Builders that several unit tests share."""
+"""Face events for tests."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 
 from vigia.domain.camera import CameraId
 from vigia.domain.event import EventId, FaceEvent, Quality
@@ -15,8 +14,7 @@ MakeEvent = Callable[..., FaceEvent]
 START_UTC = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def make_event() -> MakeEvent:
+def event_maker() -> MakeEvent:
     """A maker of face events: one face of ``side_px`` at (x, y) in frame ``frame``, 30 frames a second."""
     counter = iter(range(1, 1_000_000))
 

@@ -1,0 +1,39 @@
+"""Fixtures that several suites share; what they are made of is in ``support/``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from making import MakeEvent, event_maker
+from running import Site, StandIn, base_settings
+from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
+
+
+@pytest.fixture
+def make_event() -> MakeEvent:
+    return event_maker()
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[DemoClip]:
+    return generate_clips(DemoSpec.tiny(count=2), tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture
+def site(tmp_path: Path, clips: list[DemoClip]) -> Iterator[Site]:
+    """Two looping file cameras, the stand-in started."""
+    cameras = [
+        {"id": n + 1, "name": clip.camera_name, "group": 1, "token": f"{n + 1:032x}", "url": clip.path.as_uri()}
+        for n, clip in enumerate(clips)
+    ]
+    stand_in = StandIn(tmp_path / "findface", cameras)
+    stand_in.start()
+    site = Site(tmp_path, stand_in)
+    site.configure(**base_settings(clips))
+    yield site
+    for program in site.programs:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.wait(10)
+    stand_in.stop()
