@@ -43,7 +43,7 @@ def test_no_kill_loses_or_doubles_a_capture(site: Site) -> None:
     entries = {entry.id: entry for entry in outbox.entries()}
     outbox.close()
     at_findface = Counter(event["id"] for event in site.stand_in.events())
-    shots = Counter((event["camera"], event["timestamp"]) for event in site.stand_in.events())
+    shots = Counter((event["camera"], event["timestamp"], str(event["roi"])) for event in site.stand_in.events())
     assert committed <= set(entries), f"told as committed, but gone: {committed - set(entries)}"
     assert not [shot for shot, count in shots.items() if count > 1], "sent twice"
     for entry in entries.values():

@@ -39,8 +39,8 @@ def outbox_counts(site: Site) -> dict[str, int]:
         outbox.close()
 
 
-def keys(site: Site) -> list[tuple[int, str]]:
-    return [(event["camera"], event["timestamp"]) for event in site.stand_in.events()]
+def keys(site: Site) -> list[tuple[int, str, str]]:
+    return [(event["camera"], event["timestamp"], str(event["roi"])) for event in site.stand_in.events()]
 
 
 def test_the_report_has_every_figure_and_balances(site: Site) -> None:

@@ -6,7 +6,7 @@ from vigia.application.load_control import LoadControl, LoadLimits
 
 
 def control(**limits: float) -> LoadControl:
-    return LoadControl(limits=LoadLimits(**limits))  # type: ignore[arg-type] # k_min and k_max are whole numbers
+    return LoadControl(limits=LoadLimits(**{"k_max": 5, **limits}))  # type: ignore[arg-type] # k_min and k_max are whole numbers
 
 
 def test_the_plan_is_the_smallest_k_that_leaves_room() -> None:

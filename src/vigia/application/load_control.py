@@ -20,7 +20,7 @@ class LoadLimits:
     """When to act. Ages in seconds; loads as a share of the shard's time."""
 
     k_min: int = 1
-    k_max: int = 5
+    k_max: int = 8
     age_high_s: float = 0.15
     """The oldest packet waits longer than this: look less often."""
     age_skip_s: float = 2.0

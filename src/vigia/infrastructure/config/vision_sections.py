@@ -85,7 +85,7 @@ class DetectorSettings(Section):
     """Smallest face that must be found: its smaller side in pixels of the camera's picture. Sets the model's input."""
     cadence_k: Annotated[int, Field(ge=1, le=10)] | Literal["auto"] = "auto"
     """Every k-th frame is looked at; ``auto`` follows the load."""
-    cadence_k_max: Annotated[int, Field(ge=1, le=10)] = 5
+    cadence_k_max: Annotated[int, Field(ge=1, le=10)] = 8
     """Under load never less often than every k-th frame."""
     motion_gate: bool = True
     """Leave frames alone in which nothing moves and nobody is followed."""

@@ -91,12 +91,7 @@ class AvFrameSource:
     def open(self) -> StreamInfo:
         """Connect and find the video stream."""
         self.close()
-        url, container_format, options = self._open_arguments()
-        timeout = (self._options.open_timeout_s, self._options.read_timeout_s)
-        try:
-            container = av.open(url, mode="r", format=container_format, options=options, timeout=timeout)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._open_error(error) from _without_url(error)
+        container = self._connect()
         self._container = container
         try:
             video = container.streams.video[0]
@@ -125,6 +120,24 @@ class AvFrameSource:
         if container is not None:
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 container.close()
+
+    def _connect(self) -> InputContainer:
+        url, container_format, options = self._open_arguments()
+        timeout = (self._options.open_timeout_s, self._options.read_timeout_s)
+        try:
+            return av.open(url, mode="r", format=container_format, options=options, timeout=timeout)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            failure, cause = self._open_error(error), _without_url(error)
+        raise failure from cause  # out here, so that FFmpeg's text with the password is not even its context
+
+    def _rewind(self, container: InputContainer) -> InputContainer:
+        """Go back to a file's beginning; opened anew where its format has no index to seek by (raw H.264)."""
+        try:
+            container.seek(0)
+        except (av.error.FFmpegError, OSError):
+            self.close()
+            container = self._container = self._connect()
+        return container
 
     def _live_packets(self, container: InputContainer, stream: StreamInfo) -> Iterator[Packet]:
         fresh = True
@@ -167,7 +180,7 @@ class AvFrameSource:
             if fresh:
                 raise SourceUnreachable("%(url)s holds no pictures", url=self._camera.url_redacted)
             loop, offset_s = loop + 1, offset_s + end_s
-            container.seek(0)
+            container = self._rewind(container)
 
     def _pace(self, due_mono_s: float) -> bool:
         """Wait until a file's packet is due; False when interrupted."""
@@ -184,15 +197,20 @@ class AvFrameSource:
                 if coded.size:  # the last one, empty, only tells a decoder to flush
                     yield coded
         except (av.error.TimeoutError, av.error.ExitError) as error:
-            raise SourceStalled(
-                "%(url)s sent nothing for %(limit).0f s",
-                url=self._camera.url_redacted,
-                limit=self._options.read_timeout_s,
-            ) from _without_url(error)
+            failure, cause = self._stalled(), _without_url(error)
         except (av.error.FFmpegError, OSError) as error:
-            raise SourceEnded(
-                "%(url)s broke off: %(why)s", url=self._camera.url_redacted, why=_reason(error)
-            ) from _without_url(error)
+            failure, cause = self._broke_off(error), _without_url(error)
+        else:
+            return
+        raise failure from cause
+
+    def _stalled(self) -> SourceError:
+        return SourceStalled(
+            "%(url)s sent nothing for %(limit).0f s", url=self._camera.url_redacted, limit=self._options.read_timeout_s
+        )
+
+    def _broke_off(self, error: BaseException) -> SourceError:
+        return SourceEnded("%(url)s broke off: %(why)s", url=self._camera.url_redacted, why=_reason(error))
 
     def _packet(
         self,

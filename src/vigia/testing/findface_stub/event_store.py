@@ -148,12 +148,14 @@ class StubEventStore:
         received_us = datetime_us(self._clock.utc())
         created_us = received_us if post.timestamp_us is None else post.timestamp_us
         with self._database.transaction() as connection:
+            roi = None if post.roi_ltrb is None else json.dumps(post.roi_ltrb)
+            # Two people in one frame are two posts that differ in their region only.
             duplicate = post.timestamp_us is not None and bool(
                 connection.execute(
-                    "SELECT 1 FROM posts WHERE camera = ? AND timestamp_us = ?", (post.camera, post.timestamp_us)
+                    "SELECT 1 FROM posts WHERE camera = ? AND timestamp_us = ? AND roi IS ?",
+                    (post.camera, post.timestamp_us, roi),
                 ).fetchone()
             )
-            roi = None if post.roi_ltrb is None else json.dumps(post.roi_ltrb)
             picture = post.picture
             post_id = connection.execute(
                 "INSERT INTO posts (camera, camera_group, timestamp_us, received_us, sha256, format, width, height,"
