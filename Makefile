@@ -2,7 +2,8 @@
 #   make run                    eight demo cameras, the FindFace stand-in, everything in between
 #   make run ARGS="--duration 60 --json"
 #   make test                   the whole test suite
-# Others: make check (lint, types, layers, tests of the house rules), make bench, make lock, make clean.
+# Others: make check (lint, types, layers, house rules), make bench (flat-out speed beside decode-only), make lock,
+# make clean.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -26,6 +27,9 @@ check: $(READY)
 	$(PY) scripts/house_rules.py
 
 lint: check
+
+bench: $(READY)
+	$(PY) benchmarks/throughput.py $(ARGS)
 
 # Debian packages that some tests use (a real RTSP server, PostgreSQL and Chromium later); needs root.
 packages:
