@@ -4,14 +4,14 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from vigia.application.errors import ModelUnavailable
 from vigia.cli.options import ConfigOption, JsonOption, read_settings
+from vigia.cli.tables import add_row, print_table
 from vigia.infrastructure.detection.registry import AUTO_PULL, MODELS, ModelSpec
 from vigia.infrastructure.detection.store import ModelStatus, ModelStore
-from vigia.infrastructure.i18n import mark, translate
+from vigia.infrastructure.i18n import mark, translate, translate_error
 
 app = typer.Typer(no_args_is_help=True, help="Face detection models: list, fetch, prepare.")
 
@@ -25,7 +25,8 @@ def _store(config: ConfigOption) -> ModelStore:
 @app.command("list")
 def list_models(*, config: ConfigOption = None, as_json: JsonOption = False) -> int:
     """Show every model and whether its weights are here."""
-    statuses = _store(config).statuses()
+    store = _store(config)
+    statuses = store.statuses()
     if as_json:
         typer.echo(json.dumps([_as_dict(status) for status in statuses]))
         return 0
@@ -33,10 +34,20 @@ def list_models(*, config: ConfigOption = None, as_json: JsonOption = False) -> 
     for title in (mark("model"), mark("licence"), mark("smallest face"), mark("state")):
         table.add_column(translate(title))
     for status in statuses:
-        state = translate("here") if status.path is not None else status.problem
-        table.add_row(status.spec.name, status.spec.licence, f"{status.spec.floor_px:.0f} px", state)
-    Console().print(table)
+        spec = status.spec
+        add_row(table, (spec.name, spec.licence, f"{spec.floor_px:.0f} px", _state(store, status)))
+    print_table(table)
     return 0
+
+
+def _state(store: ModelStore, status: ModelStatus) -> str:
+    """Whether a model is here; if not, what to do, in the language in use (``problem`` is English, for JSON)."""
+    if status.path is None:
+        try:
+            store.resolve(status.spec.name)
+        except ModelUnavailable as error:
+            return translate_error(error)
+    return translate("here")
 
 
 @app.command("pull")
@@ -78,5 +89,5 @@ def _as_dict(status: ModelStatus) -> dict[str, object]:
         "sha256": spec.sha256,
         "floor_px": spec.floor_px,
         "path": None if status.path is None else str(status.path),
-        "problem": status.problem,
+        "problem": "" if status.problem is None else str(status.problem),
     }

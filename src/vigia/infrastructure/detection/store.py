@@ -33,7 +33,8 @@ class ModelStatus:
     spec: ModelSpec
     path: Path | None
     """Where usable weights are, or None."""
-    problem: str = ""
+    problem: ModelUnavailable | None = None
+    """Why not, when they are not."""
 
 
 class ModelStore:
@@ -55,7 +56,7 @@ class ModelStore:
             try:
                 found.append(ModelStatus(spec, self._published(spec)))
             except ModelUnavailable as error:
-                found.append(ModelStatus(spec, None, str(error)))
+                found.append(ModelStatus(spec, None, error))
         return found
 
     def resolve(self, name: str) -> tuple[ModelSpec, Path]:
