@@ -117,6 +117,10 @@ def lines_for(
             "c.yaml, line 2: delivery.senders (3) must not be more than findface.max_connections (2)",
         ),
         (
+            "memory: {interval_s: 100}",
+            "c.yaml, line 1: memory.overdue_s (60) must not be less than memory.interval_s (100)",
+        ),
+        (
             "tracks: {filter_max_size: 50}",
             "c.yaml, line 1: tracks.filter_max_size (50) must not be less than the smallest face sent (60)",
         ),

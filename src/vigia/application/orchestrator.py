@@ -17,7 +17,6 @@ from vigia.application.service import LoopService, Service, join_all, request_st
 from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
 from vigia.application.use_cases.send_to_findface import DeliveryStats, SendToFindfaceUseCase
 from vigia.application.use_cases.stream_camera import CameraState
-from vigia.domain.errors import VigiaError
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import LedgerPage
 
@@ -29,6 +28,8 @@ WARM_UP_S = 2.0
 """After the last camera went live, before figures count as steady."""
 WARM_UP_MAX_S = 15.0
 """A camera that never goes live does not keep the others' figures from counting for longer than this."""
+LOG_OUT_MAX_S = 2.0
+"""A stop does not wait longer than this for the log-out."""
 SOURCES_SHARE = 0.15
 SHARDS_SHARE = 0.35
 """Parts of the stop's deadline after which the next stage begins in any case."""
@@ -290,12 +291,18 @@ class ApplicationOrchestrator:
                 shard.begin_measuring()
 
     def _close(self) -> None:
-        wiring = self._wiring
-        try:
-            wiring.recognizer.log_out()
-            wiring.recognizer.close()
-        except VigiaError as error:
-            logger.warning("Log-out failed: %s", error)
+        """Log out, but wait for a FindFace that hangs only so long: its thread ends with the process."""
+
+        def log_out() -> None:
+            self._wiring.recognizer.log_out()
+            self._wiring.recognizer.close()
+
+        farewell = LoopService("log-out", log_out, clock=self._clock)
+        farewell.start()
+        if not farewell.join(LOG_OUT_MAX_S):
+            logger.warning("FindFace did not answer the log-out within %.0f s", LOG_OUT_MAX_S)
+        elif farewell.failure is not None:
+            logger.warning("Log-out failed: %s", _cause(farewell.failure))
 
 
 def _cause(error: BaseException) -> str:

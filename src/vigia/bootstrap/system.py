@@ -125,9 +125,12 @@ class System:
         )
         if not self._log_in(recognizer):
             return None
-        cameras = sync.read_first(stop=self._stop)
-        if not cameras:
-            return None
+        with contextlib.ExitStack() as session:
+            session.callback(recognizer.log_out)  # until the orchestrator takes the session over
+            cameras = sync.read_first(stop=self._stop)
+            if not cameras:
+                return None
+            session.pop_all()
         wiring = self._wire(cameras, outbox=outbox, recognizer=recognizer, sync=sync, make_detector=make_detector)
         orchestrator = ApplicationOrchestrator(
             wiring,

@@ -1,11 +1,17 @@
 """Options that several commands share, and reading the settings for them."""
 
+import contextlib
+import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vigia.application.errors import ConfigurationError
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings, load_settings
+from vigia.infrastructure.config.loading import DEFAULT_FILE
+from vigia.infrastructure.config.yaml_layer import read_yaml
 from vigia.infrastructure.i18n import set_language
 
 ConfigOption = Annotated[
@@ -28,17 +34,42 @@ def read_settings(
     Raises:
         ConfigurationError: with every mistake found.
     """
-    settings = load_settings(config, env_file=env_file, overrides=parse_overrides(overrides))
+    parsed = parse_overrides(overrides)
+    _speak_as_asked(config, parsed)
+    settings = load_settings(config, env_file=env_file, overrides=parsed)
     set_language(settings.language)
     return settings
 
 
+def _speak_as_asked(config: Path | None, overrides: dict[str, str]) -> None:
+    """Switch to the language that the settings ask for before they are checked: their mistakes are told in it too.
+
+    The environment's ``VIGIA_LANGUAGE`` is heard already; a file that cannot be read is told of afterwards.
+    """
+    wanted: object = overrides.get("language") or os.environ.get("VIGIA_LANGUAGE")
+    if not wanted:
+        with contextlib.suppress(ConfigurationError):
+            wanted = read_yaml(config if config is not None else DEFAULT_FILE).data.get("language")
+    if isinstance(wanted, str) and wanted in {"pt_BR", "en", "auto"}:
+        set_language(wanted)
+
+
 def parse_overrides(overrides: list[str] | None) -> dict[str, str]:
-    """``["a.b=1"]`` → ``{"a.b": "1"}``."""
+    """``["a.b=1"]`` → ``{"a.b": "1"}``; of a key that is given twice the last value counts.
+
+    Raises:
+        ConfigurationError: one of them has no ``=``, or nothing before it.
+    """
     parsed = {}
     for item in overrides or []:
         key, sign, value = item.partition("=")
         if not sign or not key.strip():
-            raise typer.BadParameter(f"--set {item!r}: write key=value")
+            raise ConfigurationError("--set %(key)s: write key=value, such as detector.cadence_k=3", key=_told_key(key))
         parsed[key.strip()] = value
     return parsed
+
+
+def _told_key(text: str) -> str:
+    """What looks like a key at the beginning of ``text``: the rest may be a password."""
+    found = re.match(r"[\w.]+", text.strip())
+    return found[0] if found is not None else "…"

@@ -197,6 +197,15 @@ class MemorySettings(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.overdue_s < self.interval_s:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "memory.overdue_s (%(high)g) must not be less than memory.interval_s (%(low)g)",
+                    high=self.overdue_s,
+                    low=self.interval_s,
+                ),
+                "overdue_s",
+            )
         soft, hard = self.soft_limit_mb, self.hard_limit_mb
         if soft is not None and hard is not None and soft > hard:
             raise invalid(
