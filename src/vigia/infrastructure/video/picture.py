@@ -12,7 +12,7 @@ import av
 import numpy as np
 import simplejpeg
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vigia.domain.errors import DomainError
@@ -25,10 +25,12 @@ LUMA_FIRST_FORMATS = frozenset(
     }
 )  # fmt: skip
 """Pixel formats whose first plane is 8-bit luma, one byte a pixel."""
-JPEG_DIRECT_FORMATS = {"yuvj420p": "420", "yuvj422p": "422", "yuvj444p": "444"}
-"""Full-range formats that a JPEG can take plane by plane, without a colour conversion."""
-FULL_RANGE = 2
-"""AVCOL_RANGE_JPEG."""
+JPEG_DIRECT_FORMAT = "yuvj420p"
+"""The full-range format that a JPEG can take plane by plane, without a conversion."""
+JPEG_DIRECT_COLORSPACES = frozenset({2, 5, 6})
+"""AVCOL_SPC_UNSPECIFIED, _BT470BG, _SMPTE170M: what a JPEG's reader takes for granted (BT.601). Many cameras code full
+range in BT.709: their planes would show faces too red or too green.
+"""
 
 
 class AvPicture:
@@ -58,7 +60,9 @@ class AvPicture:
         if self._luma is None:
             frame = self.frame
             if frame.format.name not in LUMA_FIRST_FORMATS:
-                frame = frame.reformat(format="gray")
+                # Equal ranges: the levels stay as coded, like those of the formats that are handed through.
+                full = ColorRange.JPEG
+                frame = frame.reformat(format="gray", src_color_range=full, dst_color_range=full)
             self._luma = _plane(frame, 0)[: frame.height, : frame.width]
         return self._luma
 
@@ -91,8 +95,7 @@ class SimpleJpegEncoder:
     def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
         """The whole picture, JPEG, ``quality`` 1 to 100."""
         frame = av_frame(picture)
-        direct = JPEG_DIRECT_FORMATS.get(frame.format.name)
-        if direct == "420" and frame.width % 2 == 0 and frame.height % 2 == 0:
+        if _fits_jpeg(frame):
             y, u, v = (_plane(frame, index) for index in range(3))
             width, height = frame.width, frame.height
             direct_jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(
@@ -136,6 +139,12 @@ def picture_from_rgb(rgb: NDArray[np.uint8]) -> AvPicture:
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame.time_base = Fraction(1, 1000)
     return AvPicture(frame.reformat(format="yuv420p"))
+
+
+def _fits_jpeg(frame: VideoFrame) -> bool:
+    """True when the planes can go into a JPEG as they are. Odd sizes take the other way: their last chroma is half."""
+    even = frame.width % 2 == 0 and frame.height % 2 == 0
+    return frame.format.name == JPEG_DIRECT_FORMAT and even and int(frame.colorspace) in JPEG_DIRECT_COLORSPACES
 
 
 def _plane(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
