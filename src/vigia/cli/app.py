@@ -13,6 +13,7 @@ from vigia.application.errors import ConfigurationError
 from vigia.cli import cameras_command, check_command, demo_command, models_command, run_command, stub_command
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.i18n import set_language, translate, translate_error
+from vigia.infrastructure.logging.sinks import console_safe
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     _language_from_environment()
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="vigia")
     except SystemExit as ended:  # typer tells usage errors itself and ends with 2
         return ended.code if isinstance(ended.code, int) else EXIT_FAILED
     except ConfigurationError as error:
@@ -80,6 +81,6 @@ def _language_from_environment() -> None:
 
 def _tell(error: VigiaError) -> None:
     label = translate("Error")
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     for line in translate_error(error).splitlines():
-        console.print(f"{label}: {line}", style="red" if sys.stderr.isatty() else None)
+        console.print(f"{label}: {console_safe(line)}", style="red" if sys.stderr.isatty() else None)

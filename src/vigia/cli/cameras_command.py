@@ -4,11 +4,11 @@ import contextlib
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from vigia.bootstrap import camera_repository, findface_client
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
+from vigia.cli.tables import add_row, print_table
 from vigia.domain.camera import Camera
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings
@@ -37,8 +37,8 @@ def list_cameras(
         table.add_column(translate(title))
     for camera in cameras:
         number = "-" if camera.findface_id is None else str(camera.findface_id)
-        table.add_row(camera.id, camera.name, camera.group, number, camera.url_redacted)
-    Console().print(table)
+        add_row(table, (camera.id, camera.name, camera.group, number, camera.url_redacted))
+    print_table(table)
     return 0
 
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.bootstrap import detector_factory, findface_client
 from vigia.cli.cameras_command import read_cameras
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
+from vigia.cli.tables import add_row, print_table
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.clock import SystemClock
@@ -41,16 +41,19 @@ def check(
 ) -> int:
     """Check configuration, disk, model, FindFace and every camera; exit 1 when something would not work."""
     settings = read_settings(config, env_file=env_file)
+    findface = _look("FindFace", lambda: _findface(settings))
     findings = [
         Finding(translate("configuration"), ok=True, text=translate("valid")),
         _look(translate("data directory"), lambda: _directory(settings.data_dir)),
         _look(translate("model"), lambda: detector_factory(settings)().name),
-        _look("FindFace", lambda: _findface(settings)),
+        findface,
     ]
     try:
         cameras = read_cameras(settings)
     except VigiaError as error:
-        findings.append(Finding(translate("cameras"), ok=False, text=translate_error(error)))
+        why = translate_error(error)
+        text = translate("not known without FindFace") if why == findface.text else why  # told once, not twice
+        findings.append(Finding(translate("cameras"), ok=False, text=text))
     else:
         findings += [_look(camera.name, lambda camera=camera: _camera(settings, camera)) for camera in cameras]  # type: ignore[misc]
     _show(findings, as_json=as_json)
@@ -109,5 +112,6 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
         return
     table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in findings:
-        table.add_row("✓" if finding.ok else "✗", finding.point, finding.text, style=None if finding.ok else "red")
-    Console().print(table)
+        row = ("✓" if finding.ok else "✗", finding.point, finding.text)
+        add_row(table, row, style=None if finding.ok else "red")
+    print_table(table)

@@ -8,6 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from vigia.application.ports import ProgressTask
+from vigia.infrastructure.i18n import mark, translate
+
+LABELS = (mark("demo cameras"),)
+"""What the jobs call themselves; they know no language."""
 
 
 class RichProgress:
@@ -18,7 +22,8 @@ class RichProgress:
 
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[ProgressTask]:
-        """One job of ``total`` units."""
+        """One job of ``total`` units; its label is told in the language in use."""
+        label = translate(label)
         if not self._console.is_terminal:
             yield _Lines(label, total)
             return
@@ -44,7 +49,7 @@ class _Lines:
 
     def advance(self, amount: int = 1) -> None:
         self._done += amount
-        tenth = self._done * 10 // self._total
+        tenth = min(self._done * 10 // self._total, 10)
         if tenth > self._told:
             self._told = tenth
-            sys.stderr.write(f"{self._label}: {min(tenth * 10, 100)} %\n")
+            sys.stderr.write(f"{self._label}: {tenth * 10} %\n")

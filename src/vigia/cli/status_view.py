@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +13,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vigia.application.camera_pipeline import NO_DECODER, NO_KEY_FRAME, OVERLOAD, STOPPED
 from vigia.application.orchestrator import RunStatus
+from vigia.application.packet_queue import QUEUE_FULL
 from vigia.application.run_report import RunFacts, run_report
+from vigia.cli.tables import add_row, print_table
 from vigia.domain.ledger import FilterReason, FrameFate, LedgerPage, TrackFate
 from vigia.infrastructure.i18n import mark, translate
 
@@ -32,7 +36,7 @@ STATUS_TITLES = (
     mark("skipped"),
     "FindFace",
 )
-FATE_LABELS: dict[str, str] = {
+LABELS: dict[str, str] = {
     FrameFate.DETECTED: mark("looked at by the detector"),
     FrameFate.TRACKED: mark("decoded, between two detections"),
     FrameFate.QUIET: mark("decoded, nothing moved"),
@@ -47,8 +51,13 @@ FATE_LABELS: dict[str, str] = {
     FilterReason.POOR_QUALITY: mark("poor quality"),
     FilterReason.DID_NOT_MOVE: mark("did not move"),
     FilterReason.NO_PICTURE: mark("no picture"),
+    QUEUE_FULL: mark("queue full"),
+    OVERLOAD: mark("overload"),
+    NO_KEY_FRAME: mark("before a key frame"),
+    NO_DECODER: mark("no decoder"),
+    STOPPED: mark("left over at the stop"),
 }
-"""How the ledger's columns are told to a person."""
+"""How the ledger's columns and reasons are told to a person."""
 
 
 class StatusView:
@@ -118,44 +127,77 @@ def print_json(facts: RunFacts) -> None:
 
 def print_summary(facts: RunFacts) -> None:
     """The report for a person: the ledger, and whether it balances."""
-    status, ledger = facts.status, facts.ledger
     table = Table(title=translate("Ledger"), show_header=False, box=None, padding=(0, 2), title_justify="left")
     table.add_column()
     table.add_column(justify="right")
-    rows: list[tuple[str, str]] = [
+    for label, value in (*_work_rows(facts), *_track_rows(facts.ledger), *_capture_rows(facts), *_figure_rows(facts)):
+        add_row(table, (label, value))
+    print_table(table)
+    balanced = translate("The ledger balances.") if facts.balanced else translate("The ledger does NOT balance.")
+    typer.secho(balanced, fg="green" if facts.balanced else "red", bold=not facts.balanced)
+    if facts.survivors:
+        typer.echo(translate("Still running: %(names)s") % {"names": ", ".join(facts.survivors)}, err=True)
+
+
+Row = tuple[str, str]
+"""A label, indented below what it is a part of, and its value."""
+
+
+def _work_rows(facts: RunFacts) -> list[Row]:
+    status, ledger = facts.status, facts.ledger
+    rows = [
         (translate("duration"), f"{status.elapsed_s:.1f} s"),
         (translate("cameras"), str(status.cameras)),
         (translate("model"), f"{facts.model}, k={max((shard.k for shard in status.shards), default=0)}"),
         (translate("frames a second"), f"{facts.steady.fps:.1f}"),
         (translate("frames received"), str(ledger.received)),
-        *((f"  {translate(FATE_LABELS[fate])}", str(ledger.frames[fate])) for fate in FrameFate),
-        (translate("faces"), str(ledger.faces)),
-        (translate("tracks ended"), str(ledger.tracks_ended)),
-        *((label, str(count)) for label, count in _track_rows(ledger)),
-        (translate("captures committed"), str(status.committed)),
-        (f"  {translate('left by an earlier run')}", str(facts.carried_over)),
-        (f"  {translate('delivered')}", str(status.delivery.delivered)),
-        (f"  {translate('refused')}", str(status.delivery.refused)),
-        (f"  {translate('dead')}", str(status.delivery.dead)),
-        (f"  {translate('waiting on disk')}", str(facts.pending)),
-        (f"  {translate('lost')}", str(facts.lost)),
     ]
+    for fate in FrameFate:
+        rows.append((f"  {translate(LABELS[fate])}", str(ledger.frames[fate])))
+        if fate is FrameFate.SKIPPED:
+            rows += _reason_rows(ledger.skip_reasons)
+    return rows
+
+
+def _track_rows(ledger: LedgerPage) -> list[Row]:
+    rows = [(translate("faces"), str(ledger.faces)), (translate("tracks ended"), str(ledger.tracks_ended))]
+    for fate in TrackFate:
+        rows.append((f"  {translate(LABELS[fate])}", str(ledger.tracks[fate])))
+        if fate is TrackFate.FILTERED:
+            rows += _reason_rows(ledger.filter_reasons)
+    return rows
+
+
+def _reason_rows(reasons: Mapping[str, int]) -> list[Row]:
+    """Only those that there were; a reason that has no label yet is told by its own name."""
+    return [(f"    {translate(LABELS.get(reason, reason))}", str(count)) for reason, count in reasons.items() if count]
+
+
+def _capture_rows(facts: RunFacts) -> list[Row]:
+    """Both kinds of captures, and below them what became of them together."""
+    committed, delivery = facts.status.committed, facts.status.delivery
+    rows = [(translate("captures committed"), str(committed))]
+    if facts.carried_over:
+        rows.append((translate("captures left by an earlier run"), str(facts.carried_over)))
+    return [
+        *rows,
+        (f"  {translate('delivered')}", str(delivery.delivered)),
+        (f"  {translate('refused')}", str(delivery.refused)),
+        (f"  {translate('dead, kept for a person')}", str(delivery.dead)),
+        (f"  {translate('waiting on disk')}", str(facts.pending)),
+        (translate("captures lost before the disk"), str(facts.lost)),
+    ]
+
+
+def _figure_rows(facts: RunFacts) -> list[Row]:
+    rows = []
     if facts.passages is not None:
         report = facts.passages
         rows.append((translate("passages delivered"), f"{report.delivered}/{report.truth} ({report.recall:.1%})"))
         rows.append((translate("captures per passage"), f"{report.captures_per_passage:.2f}"))
+    ages = " / ".join(f"{facts.ages.percentile_s(percent) * 1000.0:.0f}" for percent in (50, 95, 99))
+    rows.append((translate("frame age, p50 / p95 / p99"), f"{ages} ms"))
+    if facts.status.elapsed_s > 0.0:
+        rows.append((translate("processor cores used"), f"{facts.cpu_s / facts.status.elapsed_s:.2f}"))
     rows.append((translate("memory"), f"{facts.rss_bytes / 1e6:.0f} MB"))
-    for label, value in rows:
-        table.add_row(label, value)
-    console = Console()
-    console.print(table)
-    balanced = translate("The ledger balances.") if facts.balanced else translate("The ledger does NOT balance.")
-    console.print(balanced, style="green" if facts.balanced else "bold red")
-    if facts.survivors:
-        typer.echo(translate("Still running: %(names)s") % {"names": ", ".join(facts.survivors)}, err=True)
-
-
-def _track_rows(ledger: LedgerPage) -> list[tuple[str, int]]:
-    """Label, indented, and count."""
-    fates = [(f"  {translate(FATE_LABELS[fate])}", count) for fate, count in ledger.tracks.items()]
-    return fates + [(f"    {translate(FATE_LABELS[reason])}", count) for reason, count in ledger.filter_reasons.items()]
+    return rows
