@@ -6,6 +6,8 @@ import sqlite3
 from collections import Counter
 from random import Random
 
+import pytest
+
 from running import COMMITTED, Site, wait_for
 from vigia.domain.capture import CaptureState
 from vigia.infrastructure.clock import SystemClock
@@ -15,6 +17,7 @@ KILLS = int(os.environ.get("VIGIA_KILLS", "5"))
 SEED = int(os.environ.get("VIGIA_SEED", "20261123"))
 
 
+@pytest.mark.timeout(90 + 15 * KILLS)
 def test_no_kill_loses_or_doubles_a_capture(site: Site) -> None:
     rng = Random(SEED)
     print(f"seed {SEED}, {KILLS} kills")  # noqa: T201 - replays a failure
