@@ -1,0 +1,196 @@
+"""From a network's numbers to faces: both families' decoding on numbers set by hand, suppression, the input's size."""
+
+from collections.abc import Sequence
+from math import log
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vigia.domain.frame import Picture
+from vigia.infrastructure.detection import onnx_detector
+from vigia.infrastructure.detection.heads import CenterFaceHead, YuNetHead
+from vigia.infrastructure.detection.onnx_detector import FACES_MAX, OnnxFaceDetector, RawFaces
+from vigia.infrastructure.detection.registry import MODELS
+from vigia.testing.video import ScriptedPicture
+
+Array = NDArray[np.float32]
+WIDTH, HEIGHT = 96, 64
+
+
+def yunet_outputs() -> list[Array]:
+    """All cells empty: class score, objectness, box, landmarks, for strides 8, 16, 32."""
+    cells = [(WIDTH // stride) * (HEIGHT // stride) for stride in (8, 16, 32)]
+    return [np.zeros((1, count, channels), np.float32) for channels in (1, 1, 4, 10) for count in cells]
+
+
+def put_yunet(
+    outputs: list[Array], *, level: int, row: int, column: int, box: Sequence[float], scores: tuple[float, float]
+) -> None:
+    """One face in a cell: ``box`` is centre x, y in cells from the cell's own, then width, height in strides."""
+    stride = (8, 16, 32)[level]
+    cell = row * (WIDTH // stride) + column
+    outputs[level][0, cell, 0], outputs[level + 3][0, cell, 0] = scores
+    outputs[level + 6][0, cell] = [box[0], box[1], log(box[2]), log(box[3])]
+    outputs[level + 9][0, cell] = [0.1 * n for n in range(10)]
+
+
+@pytest.mark.parametrize(("level", "stride"), [(0, 8), (1, 16), (2, 32)])
+def test_yunet_reads_a_cell_of_every_stride(level: int, stride: int) -> None:
+    outputs = yunet_outputs()
+    put_yunet(outputs, level=level, row=1, column=2, box=(0.5, 0.25, 2.0, 3.0), scores=(0.9, 0.4))
+    raw = YuNetHead().decode(outputs, input_width=WIDTH, confidence_min=0.3)
+    centre_x, centre_y = 2.5 * stride, 1.25 * stride
+    half_w, half_h = 1.0 * stride, 1.5 * stride
+    expected = [centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h]
+    np.testing.assert_allclose(raw.boxes_xyxy, [expected], rtol=1e-5)
+    np.testing.assert_allclose(raw.confidences, [0.6], rtol=1e-5)
+    points = [[(2 + 0.2 * n) * stride, (1 + 0.2 * n + 0.1) * stride] for n in range(5)]
+    np.testing.assert_allclose(raw.landmarks, [points], rtol=1e-5)
+
+
+def test_yunet_joins_all_strides_and_leaves_the_weak_out() -> None:
+    outputs = yunet_outputs()
+    for level in range(3):
+        put_yunet(outputs, level=level, row=0, column=1, box=(0.5, 0.5, 1.0, 1.0), scores=(0.8, 0.8))
+    put_yunet(outputs, level=0, row=3, column=3, box=(0.5, 0.5, 1.0, 1.0), scores=(0.9, 0.1))
+    raw = YuNetHead().decode(outputs, input_width=WIDTH, confidence_min=0.6)
+    assert raw.boxes_xyxy.shape == (3, 4)
+    assert raw.landmarks.shape == (3, 5, 2)
+    assert {array.dtype for array in (raw.boxes_xyxy, raw.landmarks, raw.confidences)} == {np.dtype(np.float32)}
+
+
+def centerface_outputs() -> list[Array]:
+    rows, columns = HEIGHT // 4, WIDTH // 4
+    return [np.zeros((1, channels, rows, columns), np.float32) for channels in (1, 2, 2, 10)]
+
+
+def test_centerface_reads_a_cell() -> None:
+    outputs = centerface_outputs()
+    heat, sizes, offsets, points = (output[0] for output in outputs)
+    heat[0, 5, 7] = 0.8
+    sizes[:, 5, 7] = [log(6.0), log(4.0)]
+    offsets[:, 5, 7] = [0.25, -0.25]
+    points[:, 5, 7] = [0.4, 0.3, 0.4, 0.7, 0.6, 0.5, 0.8, 0.35, 0.8, 0.65]
+    raw = CenterFaceHead().decode(outputs, input_width=WIDTH, confidence_min=0.5)
+    wide, high = 16.0, 24.0
+    middle_x, middle_y = (7 - 0.25 + 0.5) * 4, (5 + 0.25 + 0.5) * 4
+    left, top = middle_x - wide / 2, middle_y - high / 2
+    np.testing.assert_allclose(raw.boxes_xyxy, [[left, top, left + wide, top + high]], rtol=1e-5)
+    shares = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
+    np.testing.assert_allclose(raw.landmarks, [[[left + x * wide, top + y * high] for x, y in shares]], rtol=1e-5)
+    np.testing.assert_allclose(raw.confidences, [0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("head", [YuNetHead(), CenterFaceHead()])
+def test_nothing_found_keeps_its_shapes(head: YuNetHead | CenterFaceHead) -> None:
+    outputs = yunet_outputs() if isinstance(head, YuNetHead) else centerface_outputs()
+    raw = head.decode(outputs, input_width=WIDTH, confidence_min=0.5)
+    assert (raw.boxes_xyxy.shape, raw.landmarks.shape, raw.confidences.shape) == ((0, 4), (0, 5, 2), (0,))
+
+
+class SetHead:
+    """Gives what the test wants, whatever the network says."""
+
+    channels_rgb = False
+
+    def __init__(self, raw: RawFaces) -> None:
+        self.raw = raw
+
+    def decode(self, outputs: Sequence[Array], *, input_width: int, confidence_min: float) -> RawFaces:  # noqa: ARG002 - the protocol's
+        return self.raw
+
+
+class GreyScaler:
+    def scale_planar(self, picture: Picture, *, width: int, height: int) -> Sequence[NDArray[np.uint8]]:  # noqa: ARG002 - grey anyway
+        return [np.full((height, width), 128, np.uint8)] * 3
+
+
+class Session:
+    """Keeps the shape it was asked with."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="input")]
+
+    def run(self, names: None, inputs: dict[str, Array]) -> list[Array]:  # noqa: ARG002 - as ONNX Runtime's
+        self.shapes.append(inputs["input"].shape)
+        return []
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Stands for ONNX Runtime: these tests are about the numbers around it."""
+    session = Session()
+    monkeypatch.setattr(onnx_detector, "_session", lambda *_: session)
+    return session
+
+
+def detector(raw: RawFaces, *, model: str = "yunet-n") -> OnnxFaceDetector:
+    return OnnxFaceDetector(MODELS[model], Path("unused"), head=SetHead(raw), scaler=GreyScaler())
+
+
+def faces(boxes: Sequence[Sequence[float]], confidences: Sequence[float]) -> RawFaces:
+    boxes_xyxy = np.array(boxes, np.float32).reshape(-1, 4)
+    corners = np.repeat(boxes_xyxy[:, None, :2], 5, axis=1)
+    return RawFaces(boxes_xyxy, corners, np.array(confidences, np.float32))
+
+
+def test_model_pixels_become_frame_pixels_and_stay_inside(session: Session) -> None:
+    raw = faces([[32, 16, 64, 48], [-10, -10, 20, 30], [300, 150, 400, 250]], [0.7, 0.9, 0.8])
+    found = detector(raw).detect(ScriptedPicture(width=1280, height=720), input_width=320)
+    np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 80, 120], [1200, 600, 1280, 720], [128, 64, 256, 192]])
+    np.testing.assert_allclose(found.confidences, [0.9, 0.8, 0.7])
+    np.testing.assert_allclose(found.landmarks[2, 0], [128, 64])
+    assert session.shapes == [(1, 3, 192, 320)], "180 rows, padded to a multiple of 32"
+
+
+def test_a_box_in_the_padding_is_no_face(session: Session) -> None:
+    raw = faces([[10, 181, 40, 191], [10, 10, 40, 40], [320, 10, 330, 40]], [0.9, 0.8, 0.7])
+    found = detector(raw).detect(ScriptedPicture(width=1280, height=720), input_width=320)
+    np.testing.assert_allclose(found.boxes_xyxy, [[40, 40, 160, 160]])
+
+
+def test_overlapping_candidates_become_one_face(session: Session) -> None:
+    raw = faces([[10, 10, 50, 50], [12, 11, 52, 51], [60, 10, 100, 50]], [0.7, 0.9, 0.8])
+    found = detector(raw).detect(ScriptedPicture(width=320, height=192), input_width=320)
+    np.testing.assert_allclose(found.boxes_xyxy, [[12, 11, 52, 51], [60, 10, 100, 50]])
+
+
+def test_a_pathological_frame_is_cut_to_the_strongest(session: Session) -> None:
+    count = 4 * FACES_MAX
+    boxes = [[40 * (n % 64), 20 * (n // 64), 40 * (n % 64) + 10, 20 * (n // 64) + 10] for n in range(count)]
+    confidences = np.random.default_rng(3).permutation(np.linspace(0.5, 1.0, count)).tolist()
+    picture = ScriptedPicture(width=2560, height=1440)
+    found = detector(faces(boxes, confidences)).detect(picture, input_width=2560)
+    assert len(found) == FACES_MAX
+    np.testing.assert_allclose(found.confidences, sorted(confidences, reverse=True)[:FACES_MAX], rtol=1e-6)
+
+
+@given(
+    frame_width=st.integers(64, 8192),
+    first_px=st.floats(0.1, 2000.0),
+    second_px=st.floats(0.1, 2000.0),
+    model=st.sampled_from(sorted(MODELS)),
+)
+def test_the_input_follows_from_the_smallest_face(
+    frame_width: int, first_px: float, second_px: float, model: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_detector, "_session", lambda *_: Session())
+        one = detector(faces([], []), model=model)
+    small, large = sorted((first_px, second_px))
+    width_for_small = one.input_width_for(frame_width=frame_width, min_face_px=small)
+    width_for_large = one.input_width_for(frame_width=frame_width, min_face_px=large)
+    assert width_for_small >= width_for_large >= 32
+    assert width_for_small % 32 == width_for_large % 32 == 0
+    assert width_for_small < frame_width + 32, "never more than the frame, rounded up"
+    floor_px = MODELS[model].floor_px
+    if large >= floor_px:
+        assert large * width_for_large / frame_width >= floor_px * 0.999, "the face is under the model's floor"
