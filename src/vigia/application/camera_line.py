@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
+from vigia.application.camera_status import CameraStatus
 from vigia.application.service import LoopService
 from vigia.application.use_cases.stream_camera import CameraState, StreamCameraUseCase
 from vigia.domain.camera import Camera
@@ -25,3 +26,14 @@ class CameraLine:
     def state(self) -> CameraState:
         """What its source is doing."""
         return self.stream.state
+
+    def status(self) -> CameraStatus:
+        """What is told of it now; any thread."""
+        return CameraStatus(
+            id=self.camera.id,
+            name=self.camera.name,
+            source=self.state,
+            shard=self.shard.name,
+            load=self.pipeline.load_status(),
+            page=self.ledger.snapshot(),
+        )

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from vigia.application.camera_status import CameraLoad
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory, VideoDecoder
@@ -107,6 +108,10 @@ class CameraPipeline:
     def active_tracks(self) -> int:
         """How many faces are being followed."""
         return self._tracks.active_count(self.camera.id)
+
+    def load_status(self) -> CameraLoad:
+        """How thoroughly it is looked at; any thread."""
+        return CameraLoad(k=self._load.k)
 
     def process(self, packet: Packet) -> None:
         """Take one packet to its end, or into the decoder when it holds pictures back."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard, ShardStatus
+from vigia.application.camera_status import CameraStatus
 from vigia.application.ports import Clock, Outbox, Recognizer
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
 from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
@@ -75,6 +76,8 @@ class RunStatus:
     delivery: DeliveryStats
     unsent: int
     shards: Sequence[ShardStatus]
+    details: Sequence[CameraStatus] = ()
+    """One of each camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +264,7 @@ class ApplicationOrchestrator:
             delivery=stats,
             unsent=max(0, self._carried_over + committed - stats.delivered - stats.refused - stats.dead),
             shards=[shard.status() for shard in wiring.shards],
+            details=[line.status() for line in wiring.lines],
         )
 
     def _main_services(self) -> list[LoopService]:

@@ -25,6 +25,9 @@ class RunFacts:
     """Unsent captures in the outbox at the end."""
     cpu_s: float
     rss_bytes: int
+    gc_pause_p99_s: float = 0.0
+    """Of the garbage collector's pauses since start-up was frozen."""
+    gc_pause_max_s: float = 0.0
     passages: PassageReport | None = None
     survivors: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vigia.application.camera_shard import CameraShard
 from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
@@ -145,7 +145,12 @@ class System:
         try:
             cpu_before_s = self._facts.cpu_s()
             orchestrator.run(duration_s=self._options.duration_s)
-            facts = self._gather(orchestrator, outbox, cpu_s=self._facts.cpu_s() - cpu_before_s)
+            pauses = memory.stats.pauses
+            facts = replace(
+                self._gather(orchestrator, outbox, cpu_s=self._facts.cpu_s() - cpu_before_s),
+                gc_pause_p99_s=pauses.p99_s,
+                gc_pause_max_s=pauses.max_s,
+            )
         finally:
             memory.stop()
         if orchestrator.failure is not None:

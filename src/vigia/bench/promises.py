@@ -1,0 +1,36 @@
+"""What vigia promises of its speed. One row each in the last table of ``vigia bench``; ids are used by the benchmarks."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One row."""
+
+    id: str
+    benchmark: str
+    """The one that measures it."""
+    what: str
+    wanted: str
+
+
+PROMISES: tuple[Promise, ...] = (
+    Promise("flat-720p-k1", "throughput", "flat out 720p, 8 streams, k=1, of decode-only", "≥ 50 %"),
+    Promise("flat-720p-k2", "throughput", "flat out 720p, 8 streams, k=2, of decode-only", "≥ 68 %"),
+    Promise("flat-720p-k3", "throughput", "flat out 720p, 8 streams, k=3, of decode-only", "≥ 78 %"),
+    Promise("flat-1080p-k2", "throughput", "flat out 1080p, 8 streams, k=2, of decode-only", "≥ 70 %"),
+    Promise("flat-1080p-k3", "throughput", "flat out 1080p, 8 streams, k=3, of decode-only", "≥ 80 %"),
+    Promise("naive", "throughput", "against the naive design, 720p, faces of 60 px found by both", "≥ 15 times"),
+    Promise("paced-720p", "paced", "8 x 720p30, detection on every frame", "240 fps, 0 skipped, p99 age ≤ 100 ms"),
+    Promise("paced-1080p", "paced", "8 x 1080p30, k ≤ 3, faces of 60 px found", "240 fps, 0 skipped"),
+    Promise("paced-centerface", "paced", "8 x 720p30, CenterFace, k ≤ 5", "240 fps, 0 skipped"),
+    Promise("paced-most", "paced", "cameras of 720p30, k ≤ 5, 0 skipped, p99 age ≤ 100 ms", "≥ 12"),
+    Promise("overload", "overload", "24 x 720p30: visible, fair, balanced, memory flat", "recovers in 10 s"),
+    Promise("logger", "logger", "logger.info, 4 threads, 1000 calls/s, sink stalls 50 ms", "p50 ≤ 5 µs, p99.9 ≤ 1 ms, best"),
+    Promise("lock", "lock", "lock held by ManageTracks, 8 threads, 50 tracks a camera", "p99 ≤ 50 µs"),
+    Promise("http", "http", "CPU per pooled TLS POST of 200 KB, of requests.post", "≤ 1/3, 1 handshake a connection"),
+    Promise("gc", "gc", "garbage collection pauses in steady state", "max ≤ 5 ms, p99 ≤ 2 ms"),
+    Promise("rss", "soak", "RSS, 8 x 1080p30, 10 minutes", "≤ 700 MB, ≤ 1 % growth after minute 2"),
+    Promise("latency", "latency", "face leaves to event accepted, after the track's silence", "p95 ≤ 250 ms"),
+)
+"""In the order of the table."""
