@@ -8,6 +8,7 @@ what a luma plane and five landmarks give.
 """
 
 from dataclasses import dataclass
+from math import atan2, ceil, exp, hypot, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,19 +58,19 @@ def assess(
     Returns:
         Score and parts in [0, 1]. Pure; any thread; allocates only a sample of the face.
     """
-    sample = _sample(luma, box_xyxy)
-    left, top, right, bottom = (float(v) for v in box_xyxy)
+    left, top, right, bottom = box_xyxy.tolist()
     size_px = min(right - left, bottom - top)
+    sharpness, exposure = _sharpness_and_exposure(_sample(luma, (left, top, right, bottom)))
     parts = {
-        "size": _unit((size_px / SIZE_ENOUGH_PX) ** 0.5),
-        "sharpness": _sharpness(sample),
+        "size": _unit((max(size_px, 0.0) / SIZE_ENOUGH_PX) ** 0.5),
+        "sharpness": sharpness,
         "pose": _frontality(landmarks),
-        "exposure": _exposure(sample),
-        "edge": _edge(box_xyxy, frame_size_wh, size_px),
+        "exposure": exposure,
+        "edge": _edge((left, top, right, bottom), frame_size_wh, size_px),
         "confidence": _unit(confidence),
     }
-    logarithm = sum(weight * np.log(max(parts[name], PART_FLOOR)) for name, weight in WEIGHTS.items())
-    return Quality(float(np.exp(logarithm)), parts)
+    logarithm = sum(weight * log(max(parts[name], PART_FLOOR)) for name, weight in WEIGHTS.items())
+    return Quality(exp(logarithm), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,12 @@ class TrackFilter:
 
     def large_enough(self, box_xyxy: Box) -> bool:
         """Whether a face is not below ``filter_min_size``: its smaller side."""
-        left, top, right, bottom = (float(v) for v in box_xyxy)
+        left, top, right, bottom = box_xyxy.tolist()
         return self.min_size_px <= 0.0 or min(right - left, bottom - top) >= self.min_size_px
 
     def small_enough(self, box_xyxy: Box) -> bool:
         """Whether a face is not above ``filter_max_size``: its larger side."""
-        left, top, right, bottom = (float(v) for v in box_xyxy)
+        left, top, right, bottom = box_xyxy.tolist()
         return max(right - left, bottom - top) <= self.max_size_px
 
     def size_fits(self, box_xyxy: Box) -> bool:
@@ -121,14 +122,17 @@ class TrackFilter:
 
 
 def _unit(value: float) -> float:
-    return min(max(float(value), 0.0), 1.0)
+    return min(max(value, 0.0), 1.0)
 
 
-def _sample(luma: Luma, box_xyxy: Box) -> NDArray[np.float32]:
-    """The face's luma, averaged over blocks down to about SAMPLE_SIDE_PX a side, float32; at least 3x3."""
+def _sample(luma: Luma, box: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """The face's luma, averaged over blocks down to about SAMPLE_SIDE_PX a side, float32; at least 3x3.
+
+    Strided rows and columns are added up: a tenth of the time of a mean over reshaped axes, and the same numbers.
+    """
     height, width = luma.shape
-    left, top = max(int(box_xyxy[0]), 0), max(int(box_xyxy[1]), 0)
-    right, bottom = min(int(np.ceil(box_xyxy[2])), width), min(int(np.ceil(box_xyxy[3])), height)
+    left, top = max(int(box[0]), 0), max(int(box[1]), 0)
+    right, bottom = min(ceil(box[2]), width), min(ceil(box[3]), height)
     face = luma[top:bottom, left:right]
     rows, columns = face.shape
     if rows < 3 or columns < 3:
@@ -137,50 +141,62 @@ def _sample(luma: Luma, box_xyxy: Box) -> NDArray[np.float32]:
     if block == 1:
         return face.astype(np.float32)
     rows, columns = rows - rows % block, columns - columns % block
-    blocks = face[:rows, :columns].reshape(rows // block, block, columns // block, block)
-    means: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return means
+    lines = face[:rows:block, :columns].astype(np.float32)
+    for offset in range(1, block):
+        lines += face[offset:rows:block, :columns]
+    sums: NDArray[np.float32] = lines[:, ::block].copy()
+    for offset in range(1, block):
+        sums += lines[:, offset::block]
+    sums *= np.float32(1.0 / (block * block))
+    return sums
 
 
-def _sharpness(sample: NDArray[np.float32]) -> float:
-    """Energy of the four-neighbour Laplacian relative to the face's contrast: s / (s + half)."""
+def _sharpness_and_exposure(sample: NDArray[np.float32]) -> tuple[float, float]:
+    """Two parts from one look at the sample.
+
+    Sharpness: energy of the four-neighbour Laplacian relative to the face's contrast, s / (s + half). Exposure: the
+    share of pixels neither black nor burnt out, lowered when the mean is far from the middle or contrast is flat.
+    """
     inner = sample[1:-1, 1:-1]
-    laplacian = sample[:-2, 1:-1] + sample[2:, 1:-1] + sample[1:-1, :-2] + sample[1:-1, 2:] - 4.0 * inner
-    energy = float(np.square(laplacian).mean()) / 16.0
+    laplacian = sample[:-2, 1:-1] + sample[2:, 1:-1]
+    laplacian += sample[1:-1, :-2]
+    laplacian += sample[1:-1, 2:]
+    laplacian -= 4.0 * inner
+    edges = laplacian.ravel()
+    energy = float(np.dot(edges, edges)) / (16.0 * edges.size)
     contrast = float(inner.var()) + 25.0  # 5 grey levels: below that there is nothing to be sharp
     ratio = energy / contrast
-    return ratio / (ratio + SHARPNESS_HALF)
-
-
-def _exposure(sample: NDArray[np.float32]) -> float:
-    """Share of pixels neither black nor burnt out, lowered when the mean is far from the middle or contrast is flat."""
-    usable = 1.0 - float(((sample < 24.0) | (sample > 240.0)).mean())
-    mean, spread = float(sample.mean()), float(sample.std())
+    levels = sample.ravel()
+    mean = float(levels.mean())
+    spread = float(levels.std())
+    unusable = np.count_nonzero(levels < 24.0) + np.count_nonzero(levels > 240.0)
     centred = 1.0 - max(0.0, abs(mean - 125.0) - 45.0) / 80.0
-    return _unit(usable * _unit(centred) * _unit(spread / 25.0))
+    exposure = (1.0 - unusable / levels.size) * _unit(centred) * _unit(spread / 25.0)
+    return ratio / (ratio + SHARPNESS_HALF), _unit(exposure)
 
 
 def _frontality(landmarks: Landmarks) -> float:
     """1 for a face that looks into the camera, 0 for a profile; from the nose's place between the eyes and the roll."""
-    right_eye, left_eye, nose = landmarks[0], landmarks[1], landmarks[2]
-    across = left_eye - right_eye
-    eye_distance = float(np.hypot(across[0], across[1]))
+    (right_x, right_y), (left_x, left_y), (nose_x, nose_y), mouth_right, mouth_left = landmarks.tolist()
+    across_x, across_y = left_x - right_x, left_y - right_y
+    eye_distance = hypot(across_x, across_y)
     if eye_distance < 1.0:
         return 0.0
-    along = across / eye_distance
-    mouth = (landmarks[3] + landmarks[4]) * 0.5
-    eyes = (right_eye + left_eye) * 0.5
-    yaw = abs(float(np.dot(nose - eyes, along))) / eye_distance
-    roll = abs(float(np.arctan2(across[1], across[0])))
-    down = np.array([-along[1], along[0]], dtype=np.float32)
-    to_mouth = float(np.dot(mouth - eyes, down))
-    nose_share = float(np.dot(nose - eyes, down)) / to_mouth if to_mouth > 1.0 else 0.0
+    along_x, along_y = across_x / eye_distance, across_y / eye_distance
+    eyes_x, eyes_y = (right_x + left_x) * 0.5, (right_y + left_y) * 0.5
+    nose_x, nose_y = nose_x - eyes_x, nose_y - eyes_y
+    mouth_x = (mouth_right[0] + mouth_left[0]) * 0.5 - eyes_x
+    mouth_y = (mouth_right[1] + mouth_left[1]) * 0.5 - eyes_y
+    yaw = abs(nose_x * along_x + nose_y * along_y) / eye_distance
+    roll = abs(atan2(across_y, across_x))
+    to_mouth = mouth_y * along_x - mouth_x * along_y
+    nose_share = (nose_y * along_x - nose_x * along_y) / to_mouth if to_mouth > 1.0 else 0.0
     pitch = abs(nose_share - 0.58) / 0.4  # frontal portraits have the nose tip 0.5 to 0.65 of the way to the mouth
     return _unit(1.0 - (yaw / YAW_MAX) ** 2) * _unit(1.0 - (roll / ROLL_MAX_RAD) ** 2) * _unit(1.0 - pitch**2)
 
 
-def _edge(box_xyxy: Box, frame_size_wh: tuple[int, int], size_px: float) -> float:
+def _edge(box: tuple[float, float, float, float], frame_size_wh: tuple[int, int], size_px: float) -> float:
     width, height = frame_size_wh
-    left, top, right, bottom = (float(v) for v in box_xyxy)
+    left, top, right, bottom = box
     nearest = min(left, top, width - right, height - bottom)
     return _unit(nearest / max(EDGE_ENOUGH * size_px, 1.0))
