@@ -1,4 +1,4 @@
-"""What is told of each camera: what its source does, how thoroughly it is looked at, and why, and where its frames went.
+"""What is told of each camera: what its source does, how thoroughly it is looked at and why, where its frames went.
 
 Frozen and picklable: a shard in another process sends them too.
 """

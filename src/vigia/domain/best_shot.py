@@ -8,7 +8,7 @@ what a luma plane and five landmarks give.
 """
 
 from dataclasses import dataclass
-from math import atan2, ceil, exp, hypot, log
+from math import atan2, ceil, exp, hypot, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +93,12 @@ class TrackFilter:
     def large_enough(self, box_xyxy: Box) -> bool:
         """Whether a face is not below ``filter_min_size``: its smaller side."""
         left, top, right, bottom = box_xyxy.tolist()
-        return self.min_size_px <= 0.0 or min(right - left, bottom - top) >= self.min_size_px
+        return bool(self.min_size_px <= 0.0 or min(right - left, bottom - top) >= self.min_size_px)
 
     def small_enough(self, box_xyxy: Box) -> bool:
         """Whether a face is not above ``filter_max_size``: its larger side."""
         left, top, right, bottom = box_xyxy.tolist()
-        return max(right - left, bottom - top) <= self.max_size_px
+        return bool(max(right - left, bottom - top) <= self.max_size_px)
 
     def size_fits(self, box_xyxy: Box) -> bool:
         """Whether a face may be sent as far as its size goes."""
@@ -164,14 +164,13 @@ def _sharpness_and_exposure(sample: NDArray[np.float32]) -> tuple[float, float]:
     laplacian -= 4.0 * inner
     edges = laplacian.ravel()
     energy = float(np.dot(edges, edges)) / (16.0 * edges.size)
-    contrast = float(inner.var()) + 25.0  # 5 grey levels: below that there is nothing to be sharp
-    ratio = energy / contrast
     levels = sample.ravel()
-    mean = float(levels.mean())
-    spread = float(levels.std())
+    mean = float(levels.sum()) / levels.size
+    variance = max(float(np.dot(levels, levels)) / levels.size - mean * mean, 0.0)
+    ratio = energy / (variance + 25.0)  # 5 grey levels: below that there is nothing to be sharp
     unusable = np.count_nonzero(levels < 24.0) + np.count_nonzero(levels > 240.0)
     centred = 1.0 - max(0.0, abs(mean - 125.0) - 45.0) / 80.0
-    exposure = (1.0 - unusable / levels.size) * _unit(centred) * _unit(spread / 25.0)
+    exposure = (1.0 - unusable / levels.size) * _unit(centred) * _unit(sqrt(variance) / 25.0)
     return ratio / (ratio + SHARPNESS_HALF), _unit(exposure)
 
 

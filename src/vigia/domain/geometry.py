@@ -58,18 +58,19 @@ def iou_matrix(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float32]:
     Returns:
         float32 (A, B) in [0, 1]; 0 where both boxes are empty.
     """
-    top_left = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    bottom_right = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0.0)
+    sides = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    sides -= np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    np.maximum(sides, 0.0, out=sides)
     shared = sides[..., 0] * sides[..., 1]
     union = areas(first_xyxy)[:, None] + areas(second_xyxy)[None, :] - shared
-    return np.where(union > EPSILON, shared / np.maximum(union, EPSILON), 0.0).astype(np.float32)
+    overlaps: NDArray[np.float32] = shared / np.maximum(union, np.float32(EPSILON))  # nothing shared gives 0
+    return overlaps
 
 
 def centre_distance_matrix(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float32]:
     """Euclidean distance between the centres of every pair, pixels, float32 (A, B)."""
     gap = centres(first_xyxy)[:, None, :] - centres(second_xyxy)[None, :, :]
-    distances: NDArray[np.float32] = np.sqrt((gap * gap).sum(axis=2))
+    distances: NDArray[np.float32] = np.hypot(gap[..., 0], gap[..., 1])
     return distances
 
 

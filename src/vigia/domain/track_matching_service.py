@@ -103,10 +103,11 @@ class TrackMatchingService:
         ious = iou_matrix(boxes, track_boxes)
         distances = centre_distance_matrix(boxes, track_boxes)
         sides, track_sides = _mean_sides(boxes)[:, None], _mean_sides(track_boxes)[None, :]
-        reach = np.minimum(limits.distance_max_px, limits.distance_max_sides * (sides + track_sides) * 0.5)
-        ratio = np.maximum(sides, track_sides) / np.maximum(np.minimum(sides, track_sides), 1e-6)
-        impossible = (distances > reach) | (ratio > limits.side_ratio_max)
-        return ious, np.where(impossible, np.inf, distances).astype(np.float32)
+        reach = np.minimum(limits.distance_max_px, (0.5 * limits.distance_max_sides) * (sides + track_sides))
+        impossible = distances > reach
+        impossible |= np.maximum(sides, track_sides) > limits.side_ratio_max * np.minimum(sides, track_sides)
+        distances[impossible] = np.inf
+        return ious, distances
 
     def assign(
         self,
@@ -131,13 +132,17 @@ class TrackMatchingService:
         iou_min = self.limits(frame_size).iou_min
         ious, distances = self.match_all(boxes, track_boxes, frame_size)
         matches: list[Match] = []
-        allowed = np.ones_like(ious, dtype=np.bool_) if forbidden is None else ~forbidden
-        by_iou = _best_first(-ious, allowed & (ious >= iou_min))
-        by_distance = _best_first(distances, allowed & np.isfinite(distances))
+        overlapping, near = ious >= iou_min, np.isfinite(distances)
+        if forbidden is not None:
+            overlapping &= ~forbidden
+            near &= ~forbidden
         events_used: set[int] = set()
         tracks_used: set[int] = set()
-        for kind, pairs in ((MatchKind.IOU, by_iou), (MatchKind.DISTANCE, by_distance)):
-            for event, track in pairs:
+        most = min(ious.shape)
+        for kind, costs, allowed in ((MatchKind.IOU, -ious, overlapping), (MatchKind.DISTANCE, distances, near)):
+            if len(matches) == most:
+                break
+            for event, track in _best_first(costs, allowed):
                 if event in events_used or track in tracks_used:
                     continue
                 events_used.add(event)
@@ -155,5 +160,7 @@ def _mean_sides(boxes: Boxes) -> NDArray[np.float32]:
 def _best_first(costs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> Sequence[tuple[int, int]]:
     """Allowed (row, column) pairs, cheapest first."""
     rows, columns = np.nonzero(allowed)
-    order = np.argsort(costs[rows, columns], kind="stable")
-    return [(int(rows[i]), int(columns[i])) for i in order]
+    if len(rows) > 1:
+        order = np.argsort(costs[rows, columns], kind="stable")
+        rows, columns = rows[order], columns[order]
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))

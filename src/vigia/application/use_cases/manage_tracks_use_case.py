@@ -4,10 +4,10 @@ How it stays correct without holding a lock while it thinks (optimistic concurre
 
 1. *Snapshot.* Under the camera's lock, copy references to the immutable snapshots of its tracks, and the camera's
    generation (a number that grows whenever the set of tracks changes).
-2. *Match* outside the lock: predict, compare, assign.
-3. *Commit.* Under the lock again, an event joins its track only if that track is still active and its version is the
-   one of the snapshot; a new track is made only if the generation is unchanged. What fails is matched again against
-   what changed.
+2. *Match* outside the lock: predict, compare, assign, and work out all that the commit needs.
+3. *Commit*, event by event, so that the lock is held no longer for fifty faces than for one. Under the lock again, an
+   event joins its track only if that track is still active and its version is the one of the snapshot; a new track is
+   made only if the generation is unchanged but for this frame's own. What fails is matched again against what changed.
 
 So no event is lost, none lands in two tracks, no track gets two events of one frame, and no lock is held across
 matching, I/O, callbacks or logging. Each failed commit means that another thread's commit succeeded.
@@ -17,7 +17,7 @@ import itertools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,15 +81,22 @@ class ManageTracksUseCase:
         matching: decides which face continues which track.
         miss_interval_s: silence that ends a track (``track_miss_interval``), seconds.
         duration_max_s: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
+        ids: track numbers; 1, 2, 3 … when not given.
     """
 
     def __init__(
-        self, matching: TrackMatchingService, *, miss_interval_s: float = 1.0, duration_max_s: float = 60.0
+        self,
+        matching: TrackMatchingService,
+        *,
+        miss_interval_s: float = 1.0,
+        duration_max_s: float = 60.0,
+        ids: Iterator[int] | None = None,
     ) -> None:
         self._matching = matching
         self._miss_interval_s = miss_interval_s
         self._duration_max_s = duration_max_s
-        self._ids = itertools.count(1)  # next() on it is atomic
+        self._limits = {"miss_interval_s": miss_interval_s, "duration_max_s": duration_max_s}
+        self._ids = ids if ids is not None else itertools.count(1)  # next() on it is atomic
         self._cameras: dict[CameraId, _CameraTracks] = {}
         self._cameras_lock = threading.Lock()  # guards the dictionary, not what is in it
         self._conflicts: Counter[str] = Counter()
@@ -117,8 +124,7 @@ class ManageTracksUseCase:
                 break
             with state.lock:
                 generation = state.generation
-                at_s = waiting[0].at_mono_s
-                snapshots = [track.snapshot for track in state.tracks.values() if track.is_active(at_s)]
+                snapshots = [track.snapshot for track in state.tracks.values()]
             plan = self._plan(waiting, snapshots)
             accepted, waiting = self._commit(state, plan, generation, force=attempt == ROUNDS_MAX)
             done += accepted
@@ -137,10 +143,9 @@ class ManageTracksUseCase:
         if state is None or not state.tracks:
             return []
         with state.lock:
-            due = [(track, end) for track in state.tracks.values() if (end := track.due_end(now)) is not None]
-            for track, end in due:
-                self._end(state, track, end)
-        return [track for track, _ in due]
+            snapshots = [track.snapshot for track in state.tracks.values()]
+        due = [s for s in snapshots if s.due_end(now, **self._limits) is not None]
+        return [track for snapshot in due if (track := self._expire_one(state, snapshot.id, now)) is not None]
 
     def end_all(self, camera_id: CameraId, end: TrackEnd) -> list[Track]:
         """End and return all tracks of a camera."""
@@ -152,6 +157,16 @@ class ManageTracksUseCase:
             for track in tracks:
                 self._end(state, track, end)
         return tracks
+
+    def _expire_one(self, state: _CameraTracks, track_id: TrackId, now: float) -> Track | None:
+        """End one track if it is still there and still due."""
+        with state.lock:
+            track = state.tracks.get(track_id)
+            end = None if track is None else track.due_end(now)
+            if track is None or end is None:
+                return None
+            self._end(state, track, end)
+        return track
 
     def active_count(self, camera_id: CameraId) -> int:
         """How many tracks of a camera are open."""
@@ -181,9 +196,12 @@ class ManageTracksUseCase:
     def _plan(self, events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot]) -> list[_Planned]:
         """Match against a snapshot. Pure but for the events' order; holds no lock."""
         first = events[0]
-        open_to_frame = [s for s in snapshots if first.frame_index not in s.recent_frames]
+        at_s, frame_index = first.at_mono_s, first.frame_index
+        open_to_frame = [
+            s for s in snapshots if frame_index not in s.recent_frames and s.due_end(at_s, **self._limits) is None
+        ]
         boxes = np.stack([event.box_xyxy for event in events])
-        expected = expected_boxes(open_to_frame, first.at_mono_s)
+        expected = expected_boxes(open_to_frame, at_s)
         forbidden = contradicts_leaving(open_to_frame, expected, boxes, first.frame_size_wh)
         found = self._matching.assign(boxes, expected, first.frame_size_wh, forbidden=forbidden)
         matches = {match.event: match for match in found}
@@ -201,21 +219,25 @@ class ManageTracksUseCase:
         """Make the plan true as far as it still holds; return what was done and which events must be matched again."""
         accepted: list[Association] = []
         refused: list[FaceEvent] = []
-        with state.lock:
-            may_start = force or state.generation == generation
-            for planned in plan:
-                event = planned.event
-                if planned.snapshot is None or force:
-                    if may_start:
-                        track = self._start(state, event)
-                        accepted.append(Association(event, track.id, None))
-                    else:
-                        refused.append(event)
-                elif self._still_holds(state, planned.snapshot, event):
-                    state.tracks[planned.snapshot.id].add_event(event, motion=planned.motion)
-                    accepted.append(Association(event, planned.snapshot.id, planned.match))
-                else:
-                    refused.append(event)
+        for planned in plan:
+            event, snapshot = planned.event, planned.snapshot
+            track_id: TrackId | None = None
+            if snapshot is None or force:
+                track = self._new_track(event)
+                with state.lock:
+                    if force or state.generation == generation:
+                        state.tracks[track.id] = track
+                        state.generation += 1
+                        generation, track_id = state.generation, track.id
+            else:
+                with state.lock:
+                    if self._still_holds(state, snapshot, event):
+                        state.tracks[snapshot.id].add_event(event, motion=planned.motion)
+                        track_id = snapshot.id
+            if track_id is None:
+                refused.append(event)
+            else:
+                accepted.append(Association(event, track_id, None if snapshot is None or force else planned.match))
         return accepted, refused
 
     @staticmethod
@@ -224,16 +246,13 @@ class ManageTracksUseCase:
         track = state.tracks.get(snapshot.id)
         return track is not None and track.version == snapshot.version and track.is_active(event.at_mono_s)
 
-    def _start(self, state: _CameraTracks, event: FaceEvent) -> Track:
-        track = Track(
+    def _new_track(self, event: FaceEvent) -> Track:
+        return Track(
             TrackId(next(self._ids)),
             event,
             miss_interval_s=self._miss_interval_s,
             duration_max_s=self._duration_max_s,
         )
-        state.tracks[track.id] = track
-        state.generation += 1
-        return track
 
     @staticmethod
     def _end(state: _CameraTracks, track: Track, end: TrackEnd) -> None:
