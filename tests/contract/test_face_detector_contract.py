@@ -14,7 +14,7 @@ from vigia.domain.geometry import as_boxes_xyxy, iou_matrix
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.demo import DemoClip, load_truth
 from vigia.infrastructure.detection.heads import HEADS
-from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector
+from vigia.infrastructure.detection.onnx_detector import InputFit, OnnxFaceDetector
 from vigia.infrastructure.detection.registry import MODELS
 from vigia.infrastructure.detection.store import ModelStore
 from vigia.infrastructure.video.decoder import AvVideoDecoder
@@ -133,7 +133,7 @@ def test_an_empty_wall_has_no_faces(detector: FaceDetector, size: tuple[int, int
 def test_the_network_gets_red_where_it_wants_it(name: str, channel: int, models: Path) -> None:
     """The wrong order still finds large faces, only fewer small ones: so the input itself is looked at."""
     red = picture_from_rgb(np.full((64, 64, 3), (255, 0, 0), dtype=np.uint8))
-    blob = onnx(name, models)._blob(red, 64, 64)
+    blob = onnx(name, models)._blob(red, InputFit(64, 64, 64, 64))
     means = blob[0].mean(axis=(1, 2))
     assert means.argmax() == channel
     assert means[channel] > 200

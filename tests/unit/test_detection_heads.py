@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vigia.domain.frame import Picture
 from vigia.infrastructure.detection import onnx_detector
 from vigia.infrastructure.detection.heads import CenterFaceHead, YuNetHead
-from vigia.infrastructure.detection.onnx_detector import FACES_MAX, OnnxFaceDetector, RawFaces
+from vigia.infrastructure.detection.onnx_detector import FACES_MAX, OnnxFaceDetector, RawFaces, fit_input
 from vigia.infrastructure.detection.registry import MODELS
 from vigia.testing.video import ScriptedPicture
 
@@ -189,8 +189,23 @@ def test_the_input_follows_from_the_smallest_face(
     width_for_small = one.input_width_for(frame_width=frame_width, min_face_px=small)
     width_for_large = one.input_width_for(frame_width=frame_width, min_face_px=large)
     assert width_for_small >= width_for_large >= 32
-    assert width_for_small % 32 == width_for_large % 32 == 0
-    assert width_for_small < frame_width + 32, "never more than the frame, rounded up"
+    assert width_for_small <= max(frame_width, 32), "never more than the frame"
     floor_px = MODELS[model].floor_px
     if large >= floor_px:
         assert large * width_for_large / frame_width >= floor_px * 0.999, "the face is under the model's floor"
+
+
+@given(width=st.integers(32, 4096), height=st.integers(32, 4096), share=st.floats(0.01, 1.0))
+def test_the_picture_fills_its_padded_input(width: int, height: int, share: float) -> None:
+    wanted = max(1, round(width * share))
+    fit = fit_input(width=width, height=height, width_min=wanted)
+    assert fit.padded_width % 32 == fit.padded_height % 32 == 0
+    assert wanted <= fit.width <= fit.padded_width < wanted + 32
+    assert 1 <= fit.height <= fit.padded_height
+    assert abs(fit.height - height * fit.width / width) <= 1.0, "both sides are scaled by one factor"
+
+
+def test_padding_is_filled_before_a_side_grows() -> None:
+    fit = fit_input(width=1280, height=720, width_min=342)
+    assert (fit.padded_width, fit.padded_height) == (352, 192)
+    assert (fit.width, fit.height) == (342, 192)

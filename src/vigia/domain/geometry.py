@@ -117,7 +117,12 @@ def suppress_overlaps(boxes_xyxy: Boxes, confidences: NDArray[np.float32], *, io
         return order
     overlaps = iou_matrix(boxes_xyxy[order], boxes_xyxy[order]) > iou_max
     alive = np.ones(len(order), dtype=bool)
-    for rank in range(len(order)):
-        if alive[rank]:
-            alive[rank + 1 :] &= ~overlaps[rank, rank + 1 :]
-    return order[alive]
+    kept: list[int] = []
+    rank = 0
+    while True:  # once for each kept box: most candidates are another one of a face that is kept already
+        kept.append(rank)
+        alive[: rank + 1] = False
+        alive &= ~overlaps[rank]
+        rank = int(alive.argmax())
+        if not alive[rank]:
+            return order[kept]

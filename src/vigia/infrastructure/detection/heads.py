@@ -20,28 +20,39 @@ class YuNetHead(Head):
     channels_rgb = False
     _STRIDES = (8, 16, 32)
 
+    def __init__(self) -> None:
+        self._grids: dict[tuple[int, ...], tuple[Array, Array]] = {}
+
     def decode(self, outputs: Sequence[Array], *, input_width: int, confidence_min: float) -> RawFaces:
         """Candidates above ``confidence_min``; confidence is the geometric mean of class score and objectness."""
-        found: list[RawFaces] = []
-        for level, stride in enumerate(self._STRIDES):
-            confidences = np.sqrt(outputs[level][0, :, 0] * outputs[level + 3][0, :, 0])
-            chosen = np.flatnonzero(confidences >= confidence_min)
-            if not len(chosen):
-                continue
-            row, column = np.divmod(chosen, input_width // stride)
-            cells = np.stack([column, row], axis=1).astype(np.float32)
-            offsets = outputs[level + 6][0, chosen]
-            centre = (cells + offsets[:, :2]) * np.float32(stride)
-            half = np.exp(offsets[:, 2:]) * np.float32(stride / 2)
-            points = outputs[level + 9][0, chosen].reshape(-1, 5, 2)
-            found.append(
-                RawFaces(
-                    np.concatenate([centre - half, centre + half], axis=1),
-                    (points + cells[:, None, :]) * np.float32(stride),
-                    confidences[chosen],
-                )
-            )
-        return _joined(found)
+        scores = np.concatenate(outputs[0:3], axis=1)[0, :, 0]  # all levels at once: few small arrays cost most
+        scores *= np.concatenate(outputs[3:6], axis=1)[0, :, 0]
+        chosen = np.flatnonzero(scores >= np.float32(confidence_min * confidence_min))
+        if not len(chosen):
+            return _nothing()
+        cells, strides = self._grid(tuple(output.shape[1] for output in outputs[0:3]), input_width)
+        cells, strides = cells[chosen], strides[chosen]
+        offsets = np.concatenate(outputs[6:9], axis=1)[0, chosen]
+        centre = (cells + offsets[:, :2]) * strides
+        half = np.exp(offsets[:, 2:]) * (strides * np.float32(0.5))
+        points = np.concatenate(outputs[9:12], axis=1)[0, chosen].reshape(-1, 5, 2)
+        points += cells[:, None, :]
+        points *= strides[:, None, :]
+        return RawFaces(np.concatenate([centre - half, centre + half], axis=1), points, np.sqrt(scores[chosen]))
+
+    def _grid(self, counts: tuple[int, ...], input_width: int) -> tuple[Array, Array]:
+        """Column and row (N, 2), and stride (N, 1), of every cell of all levels; kept for each size of input."""
+        key = (*counts, input_width)
+        grid = self._grids.get(key)
+        if grid is None:
+            cells, strides = [], []
+            for count, stride in zip(counts, self._STRIDES, strict=True):
+                row, column = np.divmod(np.arange(count), input_width // stride)
+                cells.append(np.stack([column, row], axis=1))
+                strides.append(np.full((count, 1), stride))
+            grid = np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
+            self._grids[key] = grid
+        return grid
 
 
 class CenterFaceHead(Head):
@@ -59,7 +70,7 @@ class CenterFaceHead(Head):
         heat, sizes, offsets, points = (output[0] for output in outputs)
         rows, columns = np.nonzero(heat[0] >= confidence_min)
         if not len(rows):
-            return _joined([])
+            return _nothing()
         high = np.exp(sizes[0, rows, columns]) * np.float32(self._STRIDE)
         wide = np.exp(sizes[1, rows, columns]) * np.float32(self._STRIDE)
         middle_y = (rows + offsets[0, rows, columns] + 0.5) * np.float32(self._STRIDE)
@@ -77,11 +88,5 @@ HEADS: dict[Family, type[Head]] = {Family.YUNET: YuNetHead, Family.CENTERFACE: C
 """The decoder of each family."""
 
 
-def _joined(found: Sequence[RawFaces]) -> RawFaces:
-    if not found:
-        return RawFaces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32))
-    return RawFaces(
-        np.concatenate([f.boxes_xyxy for f in found]).astype(np.float32),
-        np.concatenate([f.landmarks for f in found]).astype(np.float32),
-        np.concatenate([f.confidences for f in found]).astype(np.float32),
-    )
+def _nothing() -> RawFaces:
+    return RawFaces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32))

@@ -53,6 +53,33 @@ class Head(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class InputFit:
+    """How a picture goes into the network: scaled by one factor, padded on the right and below."""
+
+    width: int
+    """Of the scaled picture, pixels."""
+    height: int
+    padded_width: int
+    """Of the network's input: a multiple of 32."""
+    padded_height: int
+
+
+def fit_input(*, width: int, height: int, width_min: int) -> InputFit:
+    """The cheapest network input in which the picture is ``width_min`` pixels wide, filled as far as it goes.
+
+    Padding costs as much as picture does. So the smallest sides that are multiples of 32 are taken, and then the
+    largest picture that fits: 1280x720 at 342 wide is 352x192, where rounding the width up first would need 352x224.
+    """
+    padded_width = _padded(width_min)
+    padded_height = _padded(max(1, round(height * width_min / width)))
+    widest = min(padded_width, int((padded_height + 0.5) * width / height))
+    scaled_width = max(width_min, widest)
+    return InputFit(
+        scaled_width, max(1, min(round(height * scaled_width / width), padded_height)), padded_width, padded_height
+    )
+
+
 class OnnxFaceDetector:
     """Finds faces with one ONNX model. Owner: one thread; each shard has its own.
 
@@ -78,7 +105,8 @@ class OnnxFaceDetector:
         self._confidence_min = spec.confidence_min if confidence_min is None else confidence_min
         self._session = _session(path, spec.name)
         self._input_name: str = self._session.get_inputs()[0].name
-        self._buffers: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._fits: dict[tuple[int, int, int], InputFit] = {}
+        self._buffers: dict[InputFit, NDArray[np.float32]] = {}
 
     @property
     def name(self) -> str:
@@ -88,34 +116,37 @@ class OnnxFaceDetector:
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         """The smallest input width that keeps a face of ``min_face_px`` frame pixels above the model's floor.
 
-        Never more than the frame itself; a multiple of 32.
+        Never more than the frame itself, nor less than 32.
         """
         share = min(1.0, self._spec.floor_px / max(min_face_px, 1.0))
-        return ceil(frame_width * share / STRIDE_PX) * STRIDE_PX
+        return max(STRIDE_PX, ceil(frame_width * share))
 
     def detect(self, picture: Picture, *, input_width: int) -> Detections:
         """Find faces; see the port."""
         width, height = picture.width, picture.height
-        scaled_width = ceil(input_width / STRIDE_PX) * STRIDE_PX
-        scale = scaled_width / width
-        scaled_height = max(1, round(height * scale))
-        blob = self._blob(picture, scaled_width, scaled_height)
-        outputs = self._session.run(None, {self._input_name: blob})
-        raw = self._head.decode(outputs, input_width=scaled_width, confidence_min=self._confidence_min)
-        return _to_frame(raw, scale=scale, width=width, height=height)
+        key = (width, height, input_width)
+        fit = self._fits.get(key)
+        if fit is None:
+            fit = self._fits[key] = fit_input(width=width, height=height, width_min=input_width)
+        outputs = self._session.run(None, {self._input_name: self._blob(picture, fit)})
+        raw = self._head.decode(outputs, input_width=fit.padded_width, confidence_min=self._confidence_min)
+        return _to_frame(raw, scale=fit.width / width, width=width, height=height)
 
-    def _blob(self, picture: Picture, scaled_width: int, scaled_height: int) -> NDArray[np.float32]:
+    def _blob(self, picture: Picture, fit: InputFit) -> NDArray[np.float32]:
         """The network's input, float32 (1, 3, H, W) in 0..255, in a buffer that is reused."""
-        buffer = self._buffers.get((scaled_width, scaled_height))
+        buffer = self._buffers.get(fit)
         if buffer is None:
-            padded_height = ceil(scaled_height / STRIDE_PX) * STRIDE_PX
-            buffer = np.zeros((1, 3, padded_height, scaled_width), dtype=np.float32)
-            self._buffers[scaled_width, scaled_height] = buffer
-        blue, green, red = self._scaler.scale_planar(picture, width=scaled_width, height=scaled_height)
+            buffer = np.zeros((1, 3, fit.padded_height, fit.padded_width), dtype=np.float32)
+            self._buffers[fit] = buffer
+        blue, green, red = self._scaler.scale_planar(picture, width=fit.width, height=fit.height)
         order = (red, green, blue) if self._head.channels_rgb else (blue, green, red)
         for channel, plane in enumerate(order):
-            buffer[0, channel, :scaled_height] = plane
+            buffer[0, channel, : fit.height, : fit.width] = plane
         return buffer
+
+
+def _padded(side_px: int) -> int:
+    return ceil(side_px / STRIDE_PX) * STRIDE_PX
 
 
 def _session(path: Path, name: str) -> Any:
@@ -138,6 +169,8 @@ def _session(path: Path, name: str) -> Any:
 def _to_frame(raw: RawFaces, *, scale: float, width: int, height: int) -> Detections:
     """Suppress overlaps, scale to frame pixels, clip to the frame."""
     boxes, landmarks, confidences = raw.boxes_xyxy, raw.landmarks, raw.confidences
+    if not len(confidences):
+        return Detections(boxes, landmarks, confidences)
     if len(confidences) > FACES_MAX:
         strongest = np.argsort(-confidences, kind="stable")[:FACES_MAX]
         boxes, landmarks, confidences = boxes[strongest], landmarks[strongest], confidences[strongest]
