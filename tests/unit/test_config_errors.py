@@ -98,6 +98,10 @@ def lines_for(
             "c.yaml, line 3: detector.cadence_k (3) must not be larger than detector.cadence_k_max (2)",
         ),
         (
+            "detector:\n  min_face_px: 90\n  min_face_px_overload: 60",
+            "c.yaml, line 3: detector.min_face_px_overload (60) must not be less than detector.min_face_px (90)",
+        ),
+        (
             "source: {retry_min_s: 40}",
             "c.yaml, line 1: source.retry_min_s (40) must not be larger than source.retry_max_s (30)",
         ),

@@ -87,3 +87,28 @@ def test_a_fixed_input_asks_nobody() -> None:
     detect = DetectFacesUseCase(detector, min_face_px=24, input_width=416)
     detect.execute(frame_of(TWO_FACES))
     assert (detector.questions, detector.widths) == ([], [416])
+
+
+class Exact(ScriptedDetector):
+    """Needs 16 pixels of its own input for a face."""
+
+    def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
+        return round(frame_width * 16 / min_face_px)
+
+
+def test_under_overload_the_input_shrinks_only_as_far_as_it_may() -> None:
+    never = DetectFacesUseCase(Exact(), min_face_px=80)
+    assert [never.input_width_for(1280, scale) for scale in (1.0, 0.8, 0.4)] == [256, 256, 256]
+    allowed = DetectFacesUseCase(Exact(), min_face_px=80, overload_face_px=120)
+    assert [allowed.input_width_for(1280, scale) for scale in (1.0, 0.8, 0.4)] == [256, 205, 171]
+    generous = DetectFacesUseCase(Exact(), min_face_px=80, input_width=512)
+    assert [generous.input_width_for(1280, scale) for scale in (1.0, 0.8, 0.4)] == [512, 410, 256]
+    narrow = DetectFacesUseCase(Exact(), min_face_px=80, input_width=128)
+    assert [narrow.input_width_for(1280, scale) for scale in (1.0, 0.5)] == [128, 128], "below what is needed already"
+
+
+def test_the_scale_reaches_the_detector() -> None:
+    detector = Asked()
+    faces = DetectFacesUseCase(detector, min_face_px=20, overload_face_px=400, input_width=600)
+    faces.execute(frame_of(TWO_FACES), scale=0.8)
+    assert detector.widths == [480]

@@ -122,3 +122,12 @@ def test_movement_is_the_farthest_from_the_start(make_event: MakeEvent) -> None:
         track.add_event(make_event(x, 100, frame=frame))
     assert track.moved_max_px == pytest.approx(90.0)
     assert track.duration_s == pytest.approx(0.1)
+
+
+def test_a_burst_of_late_frames_does_not_make_a_face_fly(make_event: MakeEvent) -> None:
+    """A network that held frames up delivers them within microseconds: their times say nothing of the face's speed."""
+    track = track_of(make_event(100, frame=0, at_s=0.0))
+    for number in range(1, 10):
+        track.add_event(make_event(100 + 6 * number, frame=number, at_s=number * 20e-6))
+    (expected,) = expected_boxes([track.snapshot], 1000.0 + 0.02)
+    assert abs(float(expected[0]) - 154.0) < 20.0

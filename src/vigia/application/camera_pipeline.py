@@ -6,11 +6,14 @@ event, to the queue of ``CommitCapturesUseCase``.
 
 import logging
 from collections.abc import Callable, Sequence
+from math import exp
+from threading import Event
 from typing import Protocol
 
-from vigia.application.camera_status import CameraLoad
+from vigia.application.camera_cost import CameraCost
+from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
 from vigia.application.load_control import LoadControl
-from vigia.application.packet_queue import PacketQueue
+from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
 from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory, VideoDecoder
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
@@ -32,6 +35,12 @@ OVERLOAD = "overload"
 STOPPED = "stopped"
 """Still in the queue when the time to stop was over."""
 NO_DECODER = "no_decoder"
+FULL_LOOKS_HZ = 6.0
+"""Looked at so often a camera counts as looked at in full: a person takes longer than a sixth of a second to pass."""
+SKIP_SHOWN_S = 5.0
+"""A skip is visible in the camera's state for so long."""
+SKIP_MEMORY_S = 30.0
+"""Time constant of a camera's share of skipped packets, by which shards choose whose turn it is."""
 
 
 class CaptureSink(Protocol):
@@ -56,7 +65,8 @@ class CameraPipeline:
         tracks: follows them.
         track_filter: decides which tracks are worth sending.
         captures: takes their best shots.
-        load: the shard's cadence and cost meter.
+        load: the shard's cadence.
+        cost: this camera's meter, with what is expected of it.
         gate: says whether a picture moves.
         clock: measures costs and frame ages.
         ages: counts how old each frame was when it was done.
@@ -79,7 +89,9 @@ class CameraPipeline:
         clock: Clock,
         ages: DurationHistogram,
         on_frame: Callable[[Frame], None] | None = None,
+        cost: CameraCost | None = None,
     ) -> None:
+        self.cost = cost if cost is not None else CameraCost()
         self.camera = camera
         self.queue = queue
         self.ledger = ledger
@@ -98,6 +110,10 @@ class CameraPipeline:
         self._waits_for_key = True
         self._since_detection = 0
         self._time_ahead_s = 0.0
+        self._overflowed = 0  # packets that found the queue full, as last looked at
+        self._skip_shown: tuple[float, LoadReason] = (float("-inf"), LoadReason.NONE)
+        self._seen, self._skipped = 0.0, 0.0  # packets lately, fading out; whose share decides who skips next
+        self._faded_at_s = float("-inf")
 
     @property
     def stream(self) -> StreamInfo | None:
@@ -109,9 +125,34 @@ class CameraPipeline:
         """How many faces are being followed."""
         return self._tracks.active_count(self.camera.id)
 
+    @property
+    def skip_share(self) -> float:
+        """Share of its latest packets that were skipped, in [0, 1]: who has skipped least is the next to skip."""
+        return self._skipped / self._seen if self._seen > 0.0 else 0.0
+
     def load_status(self) -> CameraLoad:
         """How thoroughly it is looked at; any thread."""
-        return CameraLoad(k=self._load.k)
+        load, cost = self._load, self.cost
+        rung = load.rung
+        skipped_at_s, skip_reason = self._skip_shown
+        state, reason = LoadState.FULL, LoadReason.NONE
+        if self._clock.mono_s() - skipped_at_s < SKIP_SHOWN_S:
+            state, reason = LoadState.SKIPPING, skip_reason
+        elif rung.scale < 1.0 or rung.k > max(load.limits.k_min, cost.fps / FULL_LOOKS_HZ):
+            state, reason = LoadState.REDUCED, load.reason
+        return CameraLoad(
+            state=state,
+            reason=reason,
+            waited_s=load.waited_s,
+            k=rung.k,
+            input_width=self._detect.input_width_for(self._stream.width, rung.scale) if self._stream else 0,
+            cost_share=cost.load(k=rung.k, scale=rung.scale) if cost.decode.count else 0.0,
+        )
+
+    def move(self, *, load: LoadControl, ages: DurationHistogram, detect: DetectFacesUseCase, arrived: Event) -> None:
+        """Work for another shard from now on. Called by that shard's thread, when the former one has let go."""
+        self._load, self._ages, self._detect = load, ages, detect
+        self.queue.announce_to(arrived)
 
     def process(self, packet: Packet) -> None:
         """Take one packet to its end, or into the decoder when it holds pictures back."""
@@ -126,9 +167,10 @@ class CameraPipeline:
             return
         self._waits_for_key = False
         self._time_ahead_s = packet.at_mono_s - packet.received_mono_s
+        self._seen += 1.0
         started_s = self._clock.mono_s()
         decoded = decoder.decode(packet)
-        self._load.record_decode(self._clock.mono_s() - started_s)
+        self.cost.decode.add(self._clock.mono_s() - started_s)
         self._finish(decoded)
 
     def skip_to_key(self) -> int:
@@ -139,13 +181,18 @@ class CameraPipeline:
         if self._decoder is not None:
             self._finish(self._decoder.flush())
         self.ledger.book(FrameFate.SKIPPED, len(skipped), reason=OVERLOAD)
+        self._note_skips(len(skipped), self._load.reason)
         if any(packet.discontinuity for packet in skipped):
             self._end_tracks(TrackEnd.DISCONTINUITY)
         self._waits_for_key = True
         return len(skipped)
 
     def tick(self, now_s: float) -> None:
-        """End tracks whose silence is over although no packet comes any more. ``now_s``: monotonic seconds."""
+        """End tracks whose silence is over although no packet comes any more; let the memory of skips fade.
+
+        ``now_s``: monotonic seconds.
+        """
+        self._fade(now_s)
         if not len(self.queue):
             self._hand_on(self._tracks.expire(self.camera.id, now_s + self._time_ahead_s))
 
@@ -161,12 +208,27 @@ class CameraPipeline:
         self._end_tracks(TrackEnd.STOP)
         self._tracks.forget(self.camera.id)
 
+    def _fade(self, now_s: float) -> None:
+        overflowed = self.ledger.overflow[QUEUE_FULL]
+        if overflowed > self._overflowed:
+            self._note_skips(overflowed - self._overflowed, LoadReason.QUEUE_FULL)
+            self._overflowed = overflowed
+        if now_s - self._faded_at_s >= 1.0:
+            kept = exp(-min(now_s - self._faded_at_s, SKIP_MEMORY_S) / SKIP_MEMORY_S)
+            self._seen, self._skipped, self._faded_at_s = kept * self._seen, kept * self._skipped, now_s
+
+    def _note_skips(self, count: int, reason: LoadReason) -> None:
+        self._seen += count
+        self._skipped += count
+        self._skip_shown = (self._clock.mono_s(), reason)
+
     def _restart(self, stream: StreamInfo) -> None:
         """Another stream begins: what the old one still holds is booked, its tracks end."""
         self._close_decoder()
         self._end_tracks(TrackEnd.DISCONTINUITY)
         self._gate.reset()
         self._stream = stream
+        self.cost.expect(width=stream.width, height=stream.height, fps=stream.fps)
         self._waits_for_key = True
         self._since_detection = self._load.k
         try:
@@ -197,19 +259,22 @@ class CameraPipeline:
         moving = self._gate.is_open(frame.picture.luma(), at_s=frame.at_mono_s)
         self._since_detection += 1
         fate = FrameFate.TRACKED
-        if not moving and not self.active_tracks:
+        rung = self._load.rung
+        watched = moving or bool(self.active_tracks)
+        self.cost.record_frame(watched=watched)
+        if not watched:
             fate = FrameFate.QUIET
-        elif self._since_detection >= self._load.k:
+        elif self._since_detection >= rung.k:
             self._since_detection = 0
             started_s = self._clock.mono_s()
-            self._detect_and_follow(frame)
-            self._load.record_detect(self._clock.mono_s() - started_s)
+            self._detect_and_follow(frame, rung.scale)
+            self.cost.record_detect(self._clock.mono_s() - started_s, scale=rung.scale)
             fate = FrameFate.DETECTED
         self._hand_on(self._tracks.expire(self.camera.id, frame.at_mono_s))
         return fate
 
-    def _detect_and_follow(self, frame: Frame) -> None:
-        events = self._detect.execute(frame, size_fits=self._filter.size_fits)
+    def _detect_and_follow(self, frame: Frame, scale: float) -> None:
+        events = self._detect.execute(frame, size_fits=self._filter.size_fits, scale=scale)
         if not events:
             return
         self.ledger.faces += len(events)
@@ -244,5 +309,6 @@ def _request(camera: Camera, track: Track) -> CaptureRequest:
             "events": track.events_count,
             "duration_s": round(track.duration_s, 3),
             "moved_px": round(track.moved_max_px, 1),
+            "best_to_last_s": round(track.last.at_mono_s - track.best.at_mono_s, 3),
         },
     )

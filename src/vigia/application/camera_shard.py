@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.load_control import LoadControl
 from vigia.application.ports import Clock
+from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.domain.camera import CameraId
 from vigia.domain.histogram import DurationHistogram
 
@@ -20,7 +21,8 @@ logger = logging.getLogger("vigia.shard")
 
 TICK_S = 0.1
 """How often tracks are checked for their end when no packet comes."""
-FPS_ASSUMED = 25.0
+BACKLOG_SHARE = 0.5
+"""Skipping goes on until what waits could be done within this share of the age from which on packets are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class ShardStatus:
     k: int
     waiting: int
     """Packets in its queues."""
+    scale: float = 1.0
+    """Of the detector's input, in (0, 1]; below 1 under overload only."""
+    load: float = 0.0
+    """Share of its time that its cameras take, as measured; above 1 it falls behind."""
 
 
 class CameraShard:
@@ -46,13 +52,22 @@ class CameraShard:
         ages: how old frames were when they were done.
         clock: for ticks and ages.
         arrived: set by its cameras' queues.
+        detect: its detector, for cameras that come from another shard; without it none may come.
     """
 
     def __init__(
-        self, name: str, *, load: LoadControl, ages: DurationHistogram, clock: Clock, arrived: threading.Event
+        self,
+        name: str,
+        *,
+        load: LoadControl,
+        ages: DurationHistogram,
+        clock: Clock,
+        arrived: threading.Event,
+        detect: DetectFacesUseCase | None = None,
     ) -> None:
         self.name = name
         self.load = load
+        self.detect = detect
         self.ages = ages
         self.arrived = arrived
         self._clock = clock
@@ -70,6 +85,41 @@ class CameraShard:
         """Let a camera go: its tracks end and are handed on. Any thread."""
         self._orders.append(lambda: self._remove(camera_id))
         self.arrived.set()
+
+    def hand_over(self, camera_id: CameraId, to: "CameraShard") -> None:
+        """Give a camera to another shard, with its open tracks and what waits. Any thread.
+
+        The pipeline is let go by this shard's thread between two packets, then taken by the other's: it never has two.
+        """
+        self._orders.append(lambda: self._hand_over(camera_id, to))
+        self.arrived.set()
+
+    def _hand_over(self, camera_id: CameraId, to: "CameraShard") -> None:
+        pipeline = self._pipelines.pop(camera_id, None)
+        if pipeline is not None:
+            to.take_over(pipeline)
+
+    def take_over(self, pipeline: CameraPipeline) -> None:
+        """Take a camera over that another shard has let go. Any thread; done before the next packet."""
+        detect = self.detect
+        if detect is None:
+            raise ValueError(f"{self.name} has no detector for cameras of other shards")
+
+        def take() -> None:
+            pipeline.move(load=self.load, ages=self.ages, detect=detect, arrived=self.arrived)
+            self._pipelines[pipeline.camera.id] = pipeline
+
+        self._orders.append(take)
+        self.arrived.set()
+
+    def costs(self) -> dict[CameraId, float]:
+        """What each camera takes of this shard's time, as measured; those not measured yet are missing. Any thread."""
+        rung = self.load.rung
+        return {
+            pipeline.camera.id: pipeline.cost.load(k=rung.k, scale=rung.scale)
+            for pipeline in list(self._pipelines.values())
+            if pipeline.cost.decode.count
+        }
 
     def begin_measuring(self) -> None:
         """Start counting frame ages anew: start-up is over. Any thread."""
@@ -100,7 +150,9 @@ class CameraShard:
         """A recent state; any thread."""
         pipelines = list(self._pipelines.values())
         waiting = sum(len(pipeline.queue) for pipeline in pipelines)
-        return ShardStatus(self.name, len(pipelines), self.load.k, waiting)
+        rung = self.load.rung
+        load = sum(self.costs().values())
+        return ShardStatus(self.name, len(pipelines), rung.k, waiting, rung.scale, load)
 
     def step(self) -> float:
         """Process one packet; return how long to wait before the next call: 0 while there is work."""
@@ -145,15 +197,39 @@ class CameraShard:
         return chosen
 
     def _tick(self, now_s: float) -> None:
-        frames_per_s = 0.0
         for pipeline in self._pipelines.values():
             pipeline.tick(now_s)
-            if pipeline.stream is not None:
-                frames_per_s += pipeline.stream.fps or FPS_ASSUMED
-        behind = self._furthest_behind()
-        head = None if behind is None else behind.queue.head()
-        live = head is not None and head.stream.live
-        oldest_age_s = now_s - head.received_mono_s if head is not None and live else 0.0
-        skip = self.load.decide(now_s, oldest_age_s=oldest_age_s, frames_per_s=frames_per_s)
-        if skip and behind is not None and (skipped := behind.skip_to_key()):
-            logger.warning("Camera %s: overload, %d packets skipped to the next key frame", behind.camera.name, skipped)
+        costs = [pipeline.cost for pipeline in self._pipelines.values() if pipeline.stream is not None]
+        oldest_age_s = max((_live_age_s(pipeline, now_s) for pipeline in self._pipelines.values()), default=0.0)
+        if self.load.decide(now_s, oldest_age_s=oldest_age_s, costs=costs):
+            self._skip(now_s)
+
+    def _skip(self, now_s: float) -> None:
+        """Let cameras skip to their next key frame until the rest can be caught up with.
+
+        Of those that are far behind, the one that has skipped the smallest share of its packets is the next: so no
+        camera pays for the others, however their key frames lie. At most half of the cameras at once.
+        """
+        limits, rung = self.load.limits, self.load.rung
+        behind = [
+            pipeline
+            for pipeline in self._pipelines.values()
+            if _live_age_s(pipeline, now_s) > BACKLOG_SHARE * limits.age_skip_s and pipeline.queue.can_skip
+        ]
+        behind.sort(key=lambda pipeline: pipeline.skip_share)
+        for pipeline in behind[: (len(behind) + 1) // 2]:
+            backlog_s = sum(
+                len(other.queue) * other.cost.frame_s(k=rung.k, scale=rung.scale) for other in self._pipelines.values()
+            )
+            if backlog_s < BACKLOG_SHARE * limits.age_skip_s:
+                break
+            if skipped := pipeline.skip_to_key():
+                logger.warning(
+                    "Camera %s: overload, %d packets skipped to the next key frame", pipeline.camera.name, skipped
+                )
+
+
+def _live_age_s(pipeline: CameraPipeline, now_s: float) -> float:
+    """How long a camera's oldest packet has waited, seconds; 0 for a file that can be asked to wait."""
+    head = pipeline.queue.head()
+    return now_s - head.received_mono_s if head is not None and head.stream.live else 0.0

@@ -1,18 +1,25 @@
-"""Load control: keeps a shard's frames young by looking less often, and says so.
+"""Load control: keeps a shard inside its budget by looking less closely, in a fixed order, and says so.
 
-Measured, not guessed: the shard reports what decoding and detecting cost; from that and the cameras' frame rates the
-load at each cadence *k* (detection on every k-th frame) is predicted. When packets grow old, k goes up; when the
-prediction leaves room at k-1 for long enough, it comes down again. At the largest k, the camera that is furthest
-behind skips to its next key frame; the ledger books every skipped packet.
+Measured, not guessed: every camera's decoding and detection costs are metered (``camera_cost.py``); from them and the
+frame rates the load at each rung of a ladder is predicted. The ladder's rungs, from the best to the last:
+
+1. cadence *k*: detection on every k-th frame, from ``k_min`` to ``k_max``;
+2. a smaller detector input, where the settings allow one;
+3. beyond the last rung, the shard skips to the next key frame of some camera (``CameraShard`` chooses which).
+
+Up when packets grow old, or when the prediction says that they will: to the rung that fits, at once. Down, at once to
+the rung that fits, when there has been room for a while; a step down that had to be taken back makes the next one wait
+longer (hysteresis). So it neither flutters nor stays reduced when the load is gone.
 """
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vigia.application.camera_cost import CameraCost
+from vigia.application.camera_status import LoadReason
 
 logger = logging.getLogger("vigia.load")
-
-SMOOTHING = 0.05
-"""Share of the newest measurement in a running mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,106 +28,160 @@ class LoadLimits:
 
     k_min: int = 1
     k_max: int = 8
+    scales: tuple[float, ...] = ()
+    """Detector inputs below 1.0 of the ordinary width that may be used after ``k_max``, largest first."""
     age_high_s: float = 0.15
     """The oldest packet waits longer than this: look less often."""
     age_skip_s: float = 2.0
-    """Even at the largest k it waits longer than this: skip. A hiccup of a second is caught up without loss."""
+    """Even on the last rung it waits longer than this: skip. A hiccup of a second is caught up without loss."""
     load_target: float = 0.80
-    """k comes down only when the predicted load at k-1 stays under this."""
+    """Rungs are chosen so that the predicted load stays under this."""
     interval_s: float = 0.5
     """How often to decide."""
-    patience_s: float = 5.0
-    """How long there must be room before k comes down."""
+    patience_s: float = 3.0
+    """How long there must be room before a better rung is taken."""
+    patience_max_s: float = 60.0
+    """Each step down that is taken back within ``patience_max_s`` doubles the patience, up to this."""
+
+    def ladder(self) -> tuple["Rung", ...]:
+        """All rungs, best first; at least one."""
+        cadences = tuple(Rung(k) for k in range(self.k_min, self.k_max + 1))
+        return cadences + tuple(Rung(self.k_max, scale) for scale in self.scales)
 
 
-@dataclass(slots=True)
-class _Mean:
-    value_s: float = 0.0
-    count: int = 0
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """How closely a shard looks."""
 
-    def add(self, sample_s: float) -> None:
-        share = max(SMOOTHING, 1.0 / (self.count + 1))
-        self.value_s += share * (sample_s - self.value_s)
-        self.count += 1
+    k: int
+    """Detection on every k-th frame."""
+    scale: float = 1.0
+    """Of the detector input's width, in (0, 1]."""
 
 
-@dataclass(slots=True)
+def predicted_load(costs: Sequence[CameraCost], rung: Rung) -> float:
+    """Share of a shard's time that these cameras take on a rung."""
+    return sum(cost.load(k=rung.k, scale=rung.scale) for cost in costs)
+
+
 class LoadControl:
-    """Chooses one shard's cadence. Owner: the shard's thread; ``k`` may be read by any.
+    """Chooses one shard's rung. Owner: the shard's thread; ``rung``, ``reason`` and ``since_age_s`` may be read by any.
 
     Args:
-        limits: when to act; equal k_min and k_max fix the cadence.
+        limits: when to act; one rung only fixes it.
         k: to start with.
+        shard_name: for the log.
     """
 
-    limits: LoadLimits = field(default_factory=LoadLimits)
-    k: int = 1
-    shard_name: str = "shard"
-    _decode: _Mean = field(default_factory=_Mean)
-    _detect: _Mean = field(default_factory=_Mean)
-    _next_decision_s: float = float("-inf")
-    _room_since_s: float | None = None
+    def __init__(self, limits: LoadLimits | None = None, *, k: int = 1, shard_name: str = "shard") -> None:
+        self.limits = limits if limits is not None else LoadLimits()
+        self.shard_name = shard_name
+        self.reason = LoadReason.NONE
+        self.waited_s = 0.0
+        """How old the oldest packet was when the present rung was taken, seconds."""
+        self._ladder = self.limits.ladder()
+        self._place = self._index_of(k)
+        self._next_decision_s = float("-inf")
+        self._room_since_s: float | None = None
+        self._patience_s = self.limits.patience_s
+        self._lowered_at_s = float("-inf")
+        self._raised_at_s = float("-inf")
 
-    def __post_init__(self) -> None:
-        self.k = min(max(self.k, self.limits.k_min), self.limits.k_max)
+    @property
+    def rung(self) -> Rung:
+        """How closely to look now."""
+        return self._ladder[self._place]
 
-    def record_decode(self, cost_s: float) -> None:
-        """What decoding one packet, gate included, cost."""
-        self._decode.add(cost_s)
+    @property
+    def k(self) -> int:
+        """Detection on every k-th frame."""
+        return self.rung.k
 
-    def record_detect(self, cost_s: float) -> None:
-        """What one detection with its tracking cost."""
-        self._detect.add(cost_s)
-
-    def predicted_load(self, *, frames_per_s: float, k: int) -> float:
-        """Share of the shard's time that ``frames_per_s`` would take at cadence ``k``."""
-        return frames_per_s * (self._decode.value_s + self._detect.value_s / k)
-
-    def plan(self, *, frames_per_s: float, decode_s: float, detect_s: float) -> int:
-        """Choose k before the first frame, from a measurement at start: the smallest that leaves room."""
-        self._decode.add(decode_s)
-        self._detect.add(detect_s)
-        candidates = range(self.limits.k_min, self.limits.k_max + 1)
-        self.k = next(
-            (k for k in candidates if self.predicted_load(frames_per_s=frames_per_s, k=k) <= self.limits.load_target),
-            self.limits.k_max,
-        )
+    def plan(self, costs: Sequence[CameraCost]) -> int:
+        """Choose a cadence before the first frame, from predicted costs: the best that leaves room. Never a scale."""
+        place = self._first_fitting(costs)
+        self._place = min(place, self.limits.k_max - self.limits.k_min)
+        self.reason = LoadReason.PREDICTED if self._place else LoadReason.NONE
         return self.k
 
-    def decide(self, now_s: float, *, oldest_age_s: float, frames_per_s: float) -> bool:
-        """Adjust k; True when the camera furthest behind shall skip to its next key frame.
+    def decide(self, now_s: float, *, oldest_age_s: float, costs: Sequence[CameraCost]) -> bool:
+        """Adjust the rung; True when the shard shall skip.
 
         Args:
             now_s: monotonic seconds.
-            oldest_age_s: how long the oldest packet of any camera has been waiting.
-            frames_per_s: what the shard's cameras deliver together.
+            oldest_age_s: how long the oldest packet of any live camera has been waiting.
+            costs: of the shard's cameras, as measured.
         """
+        limits = self.limits
         if now_s < self._next_decision_s:
             return False
-        self._next_decision_s = now_s + self.limits.interval_s
-        if oldest_age_s > self.limits.age_high_s:
-            self._room_since_s = None
-            if self.k < self.limits.k_max:
-                self._change(self.k + 1, f"{oldest_age_s * 1000:.0f} ms")
-                return False
-            return oldest_age_s > self.limits.age_skip_s
-        self._consider_lowering(now_s, frames_per_s)
+        self._next_decision_s = now_s + limits.interval_s
+        load = predicted_load(costs, self.rung)
+        if oldest_age_s > limits.age_high_s:
+            reason = LoadReason.FRAMES_WAIT
+        elif load > 1.0 and oldest_age_s > limits.age_high_s / 3.0:
+            reason = LoadReason.PREDICTED
+        else:
+            self._consider_lowering(now_s, costs)
+            return False
+        self._room_since_s = None
+        if self._place == len(self._ladder) - 1:
+            self.reason, self.waited_s = reason, oldest_age_s
+            return oldest_age_s > limits.age_skip_s
+        self._raise(now_s, reason, oldest_age_s=oldest_age_s, load=load, costs=costs)
         return False
 
-    def _consider_lowering(self, now_s: float, frames_per_s: float) -> None:
-        lower = self.k - 1
-        load = self.predicted_load(frames_per_s=frames_per_s, k=max(lower, 1))
-        if lower < self.limits.k_min or load > self.limits.load_target:
-            self._room_since_s = None
-        elif self._room_since_s is None:
-            self._room_since_s = now_s
-        elif now_s - self._room_since_s >= self.limits.patience_s:
-            self._room_since_s = None
-            self.k = lower
-            logger.info(
-                "%s: room again (predicted load %.0f %%), detecting every %d frames", self.shard_name, load * 100, lower
-            )
+    def _raise(
+        self, now_s: float, reason: LoadReason, *, oldest_age_s: float, load: float, costs: Sequence[CameraCost]
+    ) -> None:
+        patience_max_s = self.limits.patience_max_s
+        if now_s - self._lowered_at_s < patience_max_s:
+            self._patience_s = min(2.0 * self._patience_s, patience_max_s)
+            self._lowered_at_s = float("-inf")  # one step down is taken back once
+        self._raised_at_s = now_s
+        fitting = self._first_fitting(costs) if load > 1.0 else 0
+        self._place = max(self._place + 1, fitting)
+        self.reason, self.waited_s = reason, oldest_age_s
+        logger.info(
+            "%s: frames wait %.0f ms, predicted load %.0f %%; now detecting every %d frames, input %.0f %%",
+            self.shard_name,
+            oldest_age_s * 1000.0,
+            load * 100.0,
+            self.rung.k,
+            self.rung.scale * 100.0,
+        )
 
-    def _change(self, k: int, age: str) -> None:
-        self.k = k
-        logger.info("%s: frames wait %s, now detecting every %d frames", self.shard_name, age, k)
+    def _consider_lowering(self, now_s: float, costs: Sequence[CameraCost]) -> None:
+        fitting = self._first_fitting(costs)
+        if fitting >= self._place:
+            self._room_since_s = None
+            return
+        if self._room_since_s is None:
+            self._room_since_s = now_s
+        if now_s - self._room_since_s < self._patience_s:
+            return
+        self._room_since_s = None
+        if now_s - self._raised_at_s >= 2.0 * self.limits.patience_max_s:
+            self._patience_s = self.limits.patience_s
+        self._lowered_at_s = now_s
+        self._place = fitting
+        if not fitting:
+            self.reason, self.waited_s = LoadReason.NONE, 0.0
+        logger.info(
+            "%s: room again (predicted load %.0f %%), detecting every %d frames, input %.0f %%",
+            self.shard_name,
+            predicted_load(costs, self.rung) * 100.0,
+            self.rung.k,
+            self.rung.scale * 100.0,
+        )
+
+    def _first_fitting(self, costs: Sequence[CameraCost]) -> int:
+        """The best rung whose predicted load leaves room; the last one when none does."""
+        target = self.limits.load_target
+        for place, rung in enumerate(self._ladder):
+            if predicted_load(costs, rung) <= target:
+                return place
+        return len(self._ladder) - 1
+
+    def _index_of(self, k: int) -> int:
+        return min(max(k, self.limits.k_min), self.limits.k_max) - self.limits.k_min

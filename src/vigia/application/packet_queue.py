@@ -62,6 +62,11 @@ class PacketQueue:
         if not self._arrived.is_set():
             self._arrived.set()
 
+    def announce_to(self, arrived: threading.Event) -> None:
+        """Set another event from now on: the camera has moved to another shard. Consumer only."""
+        self._arrived = arrived
+        arrived.set()
+
     def head(self) -> Packet | None:
         """The oldest packet, left where it is. Consumer only."""
         return self._packets[0] if self._packets else None
@@ -76,6 +81,11 @@ class PacketQueue:
     def pop_until_key(self) -> list[Packet]:
         """Take out every packet before the newest waiting key frame; nothing when there is none behind the head."""
         return [self.pop() for _ in range(self._newest_key(list(self._packets)))]
+
+    @property
+    def can_skip(self) -> bool:
+        """True when a key frame waits behind the head. Any thread; approximate."""
+        return self._newest_key(list(self._packets)) > 0
 
     def bytes_before_newest_key(self) -> int:
         """How much ``pop_until_key`` would free, bytes. Any thread; approximate."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vigia.application.camera_cost import CameraCost, CostExpectation
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline, CaptureSink
 from vigia.application.camera_shard import CameraShard
@@ -33,8 +34,10 @@ logger = logging.getLogger("vigia.bootstrap")
 
 ASSUMED_FRAME_WH = (1280, 720)
 ASSUMED_FPS = 30.0
-ASSUMED_DECODE_S = 0.003
 """Until the first streams are open, k is planned for such cameras; load control corrects it by what it measures."""
+SCALE_STEP = 0.84
+"""Each step of a shrinking detector input has 0.7 of the area of the one before, and so of its cost."""
+SCALE_MIN = 0.35
 PROBE_RUNS = 3
 
 
@@ -46,6 +49,8 @@ class HotPath:
         clock: for everything that waits or measures.
         loop_files: files that FindFace or the demo lists as cameras start over at their end.
         on_frame: told of every decoded frame; must be quick.
+        first_id: of the numbers of events and of tracks.
+        id_step: from one number to the next, so that processes never use the same.
     """
 
     def __init__(
@@ -55,35 +60,51 @@ class HotPath:
         clock: Clock,
         loop_files: bool = False,
         on_frame: Callable[[Frame], None] | None = None,
+        first_id: int = 1,
+        id_step: int = 1,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._loop_files = loop_files
         self._on_frame = on_frame
-        self._event_ids = itertools.count(1)
+        self._event_ids = itertools.count(first_id, id_step)
+        self._expected = CostExpectation()
         chosen = settings.tracks
         matching = TrackMatchingService(
             overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
         )
         self._tracks = ManageTracksUseCase(
-            matching, miss_interval_s=chosen.track_miss_interval_s, duration_max_s=chosen.track_max_duration_s
+            matching,
+            miss_interval_s=chosen.track_miss_interval_s,
+            duration_max_s=chosen.track_max_duration_s,
+            ids=itertools.count(first_id, id_step),
         )
 
     def shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
         """A shard for about ``cameras`` cameras, its cadence planned, and its detector's use case."""
         chosen = self._settings.detector
         detect = DetectFacesUseCase(
-            detector, min_face_px=chosen.min_face_px, ids=self._event_ids, input_width=chosen.input_width
+            detector,
+            min_face_px=chosen.min_face_px,
+            ids=self._event_ids,
+            input_width=chosen.input_width,
+            overload_face_px=chosen.min_face_px_overload,
         )
+        scales = _scales(detect)
         if chosen.cadence_k == "auto":
-            load = LoadControl(limits=LoadLimits(k_max=chosen.cadence_k_max), shard_name=name)
-            detect_s = _probe(detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock)
-            load.plan(frames_per_s=cameras * ASSUMED_FPS, decode_s=ASSUMED_DECODE_S, detect_s=detect_s)
+            load = LoadControl(LoadLimits(k_max=chosen.cadence_k_max, scales=scales), shard_name=name)
+            self._expected = _probe(
+                detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock
+            )
+            one = CameraCost(self._expected, fps=ASSUMED_FPS * cameras)
+            load.plan([one])
         else:
             k = chosen.cadence_k
-            load = LoadControl(limits=LoadLimits(k_min=k, k_max=k), k=k, shard_name=name)
+            load = LoadControl(LoadLimits(k_min=k, k_max=k, scales=scales), k=k, shard_name=name)
         logger.info("%s: model %s, detecting every %d frames", name, detector.name, load.k)
-        shard = CameraShard(name, load=load, ages=DurationHistogram(), clock=self._clock, arrived=threading.Event())
+        shard = CameraShard(
+            name, load=load, ages=DurationHistogram(), clock=self._clock, arrived=threading.Event(), detect=detect
+        )
         return shard, detect
 
     def line(
@@ -129,6 +150,7 @@ class HotPath:
             clock=clock,
             ages=shard.ages,
             on_frame=self._on_frame,
+            cost=CameraCost(self._expected),
         )
         service = LoopService(f"camera-{camera.id}", stream.step, clock=clock, on_request_stop=stream.request_stop)
         return CameraLine(camera, stream, service, pipeline, ledger, shard)
@@ -145,8 +167,19 @@ class HotPath:
         )
 
 
-def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> float:
-    """What one detection costs on this machine now, seconds: the best of a few, after one to warm up."""
+def _scales(detect: DetectFacesUseCase) -> tuple[float, ...]:
+    """Steps by which the detector's input may shrink under overload: none where every face wanted needs all of it."""
+    widths, scales = [detect.input_width_for(ASSUMED_FRAME_WH[0])], list[float]()
+    scale = SCALE_STEP
+    while scale >= SCALE_MIN and (width := detect.input_width_for(ASSUMED_FRAME_WH[0], scale)) < widths[-1]:
+        widths.append(width)
+        scales.append(scale)
+        scale *= SCALE_STEP
+    return tuple(scales)
+
+
+def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> CostExpectation:
+    """What one detection costs on this machine now: the best of a few, after one to warm up."""
     width, height = ASSUMED_FRAME_WH
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
     picture = picture_from_rgb(noise)
@@ -155,4 +188,4 @@ def _probe(detector: FaceDetector, *, input_width: int, clock: Clock) -> float:
         started_s = clock.mono_s()
         detector.detect(picture, input_width=input_width)
         costs.append(clock.mono_s() - started_s)
-    return min(costs[1:])
+    return CostExpectation(detect_s=min(costs[1:]))

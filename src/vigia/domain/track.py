@@ -23,6 +23,8 @@ TrackId = NewType("TrackId", int)
 VELOCITY_MEMORY_S = 0.3
 """Time constant of the velocity's running mean. In seconds, so that it means the same at any detection cadence: a box
 that jitters by 2 px seems to move 60 px/s between two frames at 30 fps, and to stand still over a third of a second."""
+ELAPSED_MIN_S = 1.0 / 120.0
+"""Live frames are timed by their arrival: those that a network held up arrive in a burst, and a face would seem to fly."""
 PREDICTION_MAX_S = 1.0
 """A face is not expected to hold its velocity for longer than this."""
 EDGE_PX = 4.0
@@ -66,6 +68,7 @@ class Motion:
         elapsed_s = event.at_mono_s - self.at_s
         if elapsed_s <= 0.0:
             return self
+        elapsed_s = max(elapsed_s, ELAPSED_MIN_S)
         box = _floats(event.box_xyxy)
         # Until a memory's worth of time has passed the mean is a plain one: the first measurement counts whole.
         share = max(1.0 - exp(-elapsed_s / VELOCITY_MEMORY_S), 1.0 / self.measurements)

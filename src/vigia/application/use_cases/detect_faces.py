@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from math import ceil
 
 from vigia.application.ports import FaceDetector
 from vigia.domain.best_shot import assess
@@ -23,6 +24,7 @@ class DetectFacesUseCase:
         min_face_px: the smallest face worth finding, frame pixels; decides the detector's input size.
         ids: event numbers; shared by all shards of a process so that none is used twice.
         input_width: fixes the detector's input, pixels, whatever ``min_face_px`` says.
+        overload_face_px: under overload faces below this may be missed; ``min_face_px`` when not given.
     """
 
     def __init__(
@@ -32,38 +34,52 @@ class DetectFacesUseCase:
         min_face_px: float,
         ids: Iterator[int] | None = None,
         input_width: int | None = None,
+        overload_face_px: float | None = None,
     ) -> None:
         self._detector = detector
         self._min_face_px = min_face_px
         self._ids = ids if ids is not None else itertools.count(1)
         self._input_width = input_width
-        self._widths: dict[int, int] = {}
+        self._overload_face_px = overload_face_px if overload_face_px is not None else min_face_px
+        self._widths: dict[tuple[int, float], int] = {}
 
     @property
     def model(self) -> str:
         """The detector's name."""
         return self._detector.name
 
-    def input_width_for(self, frame_width: int) -> int:
-        """The detector's input width for frames of ``frame_width`` pixels."""
-        if self._input_width is not None:
-            return self._input_width
-        width = self._widths.get(frame_width)
+    def input_width_for(self, frame_width: int, scale: float = 1.0) -> int:
+        """The detector's input width for frames of ``frame_width`` pixels.
+
+        Args:
+            frame_width: pixels.
+            scale: of the ordinary width, in (0, 1]: under overload. Never below what ``overload_face_px`` needs.
+        """
+        key = (frame_width, scale)
+        width = self._widths.get(key)
         if width is None:
-            width = self._detector.input_width_for(frame_width=frame_width, min_face_px=self._min_face_px)
-            self._widths[frame_width] = width
+            width = self._input_width or self._needed(frame_width, self._min_face_px)
+            if scale < 1.0:
+                width = max(min(width, self._needed(frame_width, self._overload_face_px)), ceil(width * scale))
+            self._widths[key] = width
         return width
 
-    def execute(self, frame: Frame, *, size_fits: Callable[[Box], bool] = _any_size) -> list[FaceEvent]:
+    def _needed(self, frame_width: int, face_px: float) -> int:
+        return self._detector.input_width_for(frame_width=frame_width, min_face_px=face_px)
+
+    def execute(
+        self, frame: Frame, *, size_fits: Callable[[Box], bool] = _any_size, scale: float = 1.0
+    ) -> list[FaceEvent]:
         """The face events of one frame, most confident first; each refers to the frame's picture.
 
         Args:
             frame: as decoded.
             size_fits: whether a face of this box may be sent: see ``FaceEvent.postable``.
+            scale: of the detector's input, in (0, 1]; see ``input_width_for``.
         """
         picture = frame.picture
         size_wh = frame.size_wh
-        found = self._detector.detect(picture, input_width=self.input_width_for(size_wh[0]))
+        found = self._detector.detect(picture, input_width=self.input_width_for(size_wh[0], scale))
         if not len(found):
             return []
         luma = picture.luma()

@@ -70,8 +70,8 @@ class ShardsSettings(Section):
 
     count: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """How many workers; ``auto`` makes one a core."""
-    mode: Literal["threads"] = "threads"
-    """What a worker runs as."""
+    mode: Literal["threads", "processes"] = "threads"
+    """What a worker runs as: a thread of this process, or a process of its own."""
 
 
 class DetectorSettings(Section):
@@ -83,6 +83,8 @@ class DetectorSettings(Section):
     """Least confidence of a face, in [0, 1]; empty = what suits the model."""
     min_face_px: Annotated[float, Field(ge=8.0, le=2000.0)] = 80.0
     """Smallest face that must be found: its smaller side in pixels of the camera's picture. Sets the model's input."""
+    min_face_px_overload: Annotated[float, Field(ge=8.0, le=2000.0)] | None = None
+    """Under overload, before anything is skipped, faces below this many pixels may be missed; empty = never."""
     cadence_k: Annotated[int, Field(ge=1, le=10)] | Literal["auto"] = "auto"
     """Every k-th frame is looked at; ``auto`` follows the load."""
     cadence_k_max: Annotated[int, Field(ge=1, le=10)] = 8
@@ -106,6 +108,16 @@ class DetectorSettings(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        overload_px = self.min_face_px_overload
+        if overload_px is not None and overload_px < self.min_face_px:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "detector.min_face_px_overload (%(high)g) must not be less than detector.min_face_px (%(low)g)",
+                    high=overload_px,
+                    low=self.min_face_px,
+                ),
+                "min_face_px_overload",
+            )
         cadence_k = self.cadence_k
         if cadence_k != "auto" and cadence_k > self.cadence_k_max:
             raise invalid(
