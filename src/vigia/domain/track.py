@@ -24,7 +24,7 @@ VELOCITY_MEMORY_S = 0.3
 """Time constant of the velocity's running mean. In seconds, so that it means the same at any detection cadence: a box
 that jitters by 2 px seems to move 60 px/s between two frames at 30 fps, and to stand still over a third of a second."""
 ELAPSED_MIN_S = 1.0 / 120.0
-"""Live frames are timed by their arrival: those that a network held up arrive in a burst, and a face would seem to fly."""
+"""Live frames are timed by their arrival: those that a network held up come at once, and a face would seem to fly."""
 PREDICTION_MAX_S = 1.0
 """A face is not expected to hold its velocity for longer than this."""
 EDGE_PX = 4.0

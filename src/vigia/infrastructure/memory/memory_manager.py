@@ -178,10 +178,10 @@ class MemoryManager:
         To be called once, when models, cameras and threads are in place and before the thread is started, or from
         any thread while it does not collect.
         """
-        self._pauses.install()
         self._collect()
         gc.freeze()
         self._froze = True
+        self._pauses.install()  # only now: the collection above is the longest by far, and stops nobody
         logger.debug("start-up frozen: %d objects are left out of garbage collection", gc.get_freeze_count())
 
     def step(self) -> float:
