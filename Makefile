@@ -2,13 +2,16 @@
 #   make run                    eight demo cameras, the FindFace stand-in, everything in between
 #   make run ARGS="--duration 60 --json"
 #   make test                   the whole test suite
-# Others: make check (lint, types, layers, house rules), make bench (flat-out speed beside decode-only), make lock,
-# make clean.
+# Others: make check (lint, types, layers, house rules), make bench (every claim of speed, beside its
+# baseline: 25 minutes; QUICK=1 for a first look, ARGS="throughput paced" for some of it), make lock, make clean.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
+QUICK ?=
+# YuNet weights that lie beside the checkout, for the benchmarks; without them they use the models that are there.
+WEIGHTS ?= $(wildcard ../shared/models)
 
 .PHONY: run test check lint lock bench clean setup packages
 
@@ -29,7 +32,7 @@ check: $(READY)
 lint: check
 
 bench: $(READY)
-	$(PY) benchmarks/throughput.py $(ARGS)
+	$(PY) -m vigia bench $(if $(QUICK),--quick) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
 
 # Debian packages that some tests use (a real RTSP server, PostgreSQL and Chromium later); needs root.
 packages:

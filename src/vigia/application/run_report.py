@@ -79,6 +79,23 @@ def run_report(facts: RunFacts) -> dict[str, Any]:
         },
         "cpu_cores": round(facts.cpu_s / status.elapsed_s, 3) if status.elapsed_s > 0.0 else 0.0,
         "rss_mb": round(facts.rss_bytes / 1e6, 1),
+        "gc_pause_ms": {
+            "p99": round(facts.gc_pause_p99_s * 1000.0, 3),
+            "max": round(facts.gc_pause_max_s * 1000.0, 3),
+        },
+        "loads": [
+            {
+                "camera": camera.name,
+                "state": camera.load.state.value,
+                "reason": camera.load.reason.value,
+                "k": camera.load.k,
+                "input_width": camera.load.input_width,
+                "cost_share": round(camera.load.cost_share, 4),
+                "skipped": camera.page.frames[FrameFate.SKIPPED],
+            }
+            for camera in status.details
+        ],
+        "worker_restarts": status.restarts,
         "survivors": list(facts.survivors),
         "balanced": facts.balanced,
     }

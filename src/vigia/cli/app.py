@@ -10,7 +10,15 @@ from rich.console import Console
 
 from vigia import __version__
 from vigia.application.errors import ConfigurationError
-from vigia.cli import cameras_command, check_command, demo_command, models_command, run_command, stub_command
+from vigia.cli import (
+    bench_command,
+    cameras_command,
+    check_command,
+    demo_command,
+    models_command,
+    run_command,
+    stub_command,
+)
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.i18n import set_language, translate, translate_error
 from vigia.infrastructure.logging.sinks import console_safe
@@ -36,6 +44,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("demo")(demo_command.demo)
 app.command("check")(check_command.check)
+app.command("bench")(bench_command.bench)
 app.command("findface-stub")(stub_command.findface_stub)
 app.add_typer(cameras_command.app, name="cameras")
 app.add_typer(models_command.app, name="models")

@@ -3,15 +3,17 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.bootstrap import detector_factory, findface_client
+from vigia.bootstrap.capacity import measure_capacity
 from vigia.cli.cameras_command import read_cameras
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
 from vigia.cli.tables import add_row, print_table
@@ -37,9 +39,15 @@ class Finding:
 
 
 def check(
-    *, config: ConfigOption = None, env_file: EnvFileOption = DEFAULT_ENV_FILE, as_json: JsonOption = False
+    *,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = DEFAULT_ENV_FILE,
+    as_json: JsonOption = False,
+    capacity: Annotated[
+        bool, typer.Option("--capacity/--no-capacity", help="Measure for 10 s how many cameras this machine holds.")
+    ] = True,
 ) -> int:
-    """Check configuration, disk, model, FindFace and every camera; exit 1 when something would not work."""
+    """Check settings, disk, model, FindFace, every camera and the machine; exit 1 when something would not work."""
     settings = read_settings(config, env_file=env_file)
     findface = _look("FindFace", lambda: _findface(settings))
     findings = [
@@ -55,7 +63,11 @@ def check(
         text = translate("not known without FindFace") if why == findface.text else why  # told once, not twice
         findings.append(Finding(translate("cameras"), ok=False, text=text))
     else:
-        findings += [_look(camera.name, lambda camera=camera: _camera(settings, camera)) for camera in cameras]  # type: ignore[misc]
+        looks = [_look(camera.name, lambda camera=camera: _camera(settings, camera)) for camera in cameras]  # type: ignore[misc]
+        findings += looks
+        working = [camera for camera, look in zip(cameras, looks, strict=True) if look.ok]
+        if capacity and working:
+            findings.append(_look(translate("capacity"), lambda: _capacity(settings, working)))
     _show(findings, as_json=as_json)
     return 0 if all(finding.ok for finding in findings) else EXIT_FAILED
 
@@ -104,6 +116,29 @@ def _camera(settings: Settings, camera: Camera) -> str:
         stream = source.open()
         next(source.packets())
     return f"{stream.codec} {stream.width}x{stream.height} {stream.fps:.0f} fps"
+
+
+def _capacity(settings: Settings, cameras: Sequence[Camera]) -> str:
+    """How many such cameras this machine holds; an error when it is asked for more."""
+    found = measure_capacity(settings, cameras, detector_factory(settings), clock=SystemClock())
+    if found is None:
+        raise ApplicationError("no camera delivered anything to measure")
+    chosen = settings.detector
+    k_last = chosen.cadence_k_max if chosen.cadence_k == "auto" else chosen.cadence_k
+    if len(cameras) > found.cameras(k_last):
+        raise ApplicationError(
+            "about %(room)d cameras like these with detection on every %(k)d frames; there are %(count)d: "
+            "some of their frames will be skipped",
+            room=found.cameras(k_last),
+            k=k_last,
+            count=len(cameras),
+        )
+    rooms = ", ".join(f"{found.cameras(k)} (k={k})" for k in sorted({1, min(3, k_last), k_last}))
+    return translate("room for about %(rooms)s cameras like these at %(fps).0f fps; there are %(count)d") % {
+        "rooms": rooms,
+        "fps": found.fps,
+        "count": len(cameras),
+    }
 
 
 def _show(findings: list[Finding], *, as_json: bool) -> None:

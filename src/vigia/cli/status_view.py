@@ -17,6 +17,8 @@ from vigia.application.camera_pipeline import NO_DECODER, NO_KEY_FRAME, OVERLOAD
 from vigia.application.orchestrator import RunStatus
 from vigia.application.packet_queue import QUEUE_FULL
 from vigia.application.run_report import RunFacts, run_report
+from vigia.application.worker_books import WORKER_DIED
+from vigia.cli.camera_states import camera_table
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.ledger import FilterReason, FrameFate, LedgerPage, TrackFate
 from vigia.infrastructure.i18n import mark, translate
@@ -56,6 +58,7 @@ LABELS: dict[str, str] = {
     NO_KEY_FRAME: mark("before a key frame"),
     NO_DECODER: mark("no decoder"),
     STOPPED: mark("left over at the stop"),
+    WORKER_DIED: mark("its worker process died"),
 }
 """How the ledger's columns and reasons are told to a person."""
 
@@ -116,7 +119,7 @@ def _table(status: RunStatus) -> Group:
         str(status.ledger.frames[FrameFate.SKIPPED]),
         Text(delivery, style="green" if status.delivery.state == "ok" else "bold red"),
     )
-    return Group(table)
+    return Group(table, camera_table(status.details)) if status.details else Group(table)
 
 
 def print_json(facts: RunFacts) -> None:
@@ -200,4 +203,6 @@ def _figure_rows(facts: RunFacts) -> list[Row]:
     if facts.status.elapsed_s > 0.0:
         rows.append((translate("processor cores used"), f"{facts.cpu_s / facts.status.elapsed_s:.2f}"))
     rows.append((translate("memory"), f"{facts.rss_bytes / 1e6:.0f} MB"))
+    if facts.status.restarts:
+        rows.append((translate("worker processes started again"), str(facts.status.restarts)))
     return rows

@@ -1,0 +1,96 @@
+"""From one camera to 32: what each costs in CPU time and memory, and what gives way where the machine ends."""
+
+import statistics
+from dataclasses import asdict
+
+from vigia.bench.context import BenchContext
+from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Table, thousandths
+from vigia.bench.site import WatchedRun, in_child, open_site, site_model, watched_run
+
+COUNTS = (1, 2, 4, 8, 16, 24, 32)
+COUNTS_QUICK = (1, 8, 16)
+COLUMNS = ("cameras", "fps", "k", "cores", "CPU a frame", "RSS", "RSS a camera", "age p99", "skipped")
+
+ABOUT = (
+    "CPU time is that of vigia's process after start-up, the stand-in's not included. RSS is the median after start-up;"
+    " RSS a camera is what the cameras beyond the first add, divided by their number. Default settings: the cadence"
+    " follows the load, so that a frame costs less where there are many."
+)
+
+
+def run(context: BenchContext) -> BenchResult:
+    """Run each number of cameras in a fresh process."""
+    clips, model = context.clips(720), site_model(context)
+    counts = COUNTS_QUICK if context.quick else COUNTS
+    with open_site(context) as site:
+        runs = [
+            in_child(watched_run, site, clips, cameras=count, duration_s=context.pick(9.0, 8.0), detector__model=model)
+            for count in counts
+        ]
+    bytes_alone = rss_bytes(runs[0])
+    return BenchResult(
+        name="scaling",
+        title="1 to 32 cameras of 720p30",
+        tables=(Table("Each in a process of its own", COLUMNS, tuple(_row(one, bytes_alone) for one in runs)),),
+        chart=Chart(
+            title="CPU and memory by number of cameras, 720p30",
+            kind=ChartKind.LINES,
+            y_label="cores; hundreds of MB",
+            x_label="cameras",
+            positions=tuple(float(count) for count in counts),
+            series=(
+                Series("cores busy", tuple(cpu_cores(one) for one in runs)),
+                Series("RSS, 100 MB", tuple(rss_bytes(one) / 1e8 for one in runs)),
+            ),
+        ),
+        data={
+            "runs": [
+                {
+                    **asdict(one.figures),
+                    "steady_cores": cpu_cores(one),
+                    "steady_cpu_per_frame_s": cpu_per_frame_s(one),
+                    "steady_rss_bytes": rss_bytes(one),
+                }
+                for one in runs
+            ]
+        },
+        notes=(ABOUT,),
+    )
+
+
+def rss_bytes(run: WatchedRun) -> float:
+    """The median after start-up; 0 without a sample."""
+    return statistics.median(sample.rss_bytes for sample in run.steady) if run.steady else 0.0
+
+
+def cpu_cores(run: WatchedRun) -> float:
+    """CPU time a second between the first and the last sample after start-up; 0 where these are one."""
+    if len(run.steady) < 2:
+        return 0.0
+    first, last = run.steady[0], run.steady[-1]
+    return (last.cpu_s - first.cpu_s) / (last.at_s - first.at_s)
+
+
+def cpu_per_frame_s(run: WatchedRun) -> float:
+    """CPU time a frame between the same samples, seconds; 0 where no frame was processed."""
+    if not run.steady or run.steady[-1].frames == run.steady[0].frames:
+        return 0.0
+    first, last = run.steady[0], run.steady[-1]
+    return (last.cpu_s - first.cpu_s) / (last.frames - first.frames)
+
+
+def _row(run: WatchedRun, bytes_alone: float) -> tuple[str, ...]:
+    figures = run.figures
+    more = figures.cameras - 1
+    each = f"{(rss_bytes(run) - bytes_alone) / more / 1e6:.1f} MB" if more else "-"
+    return (
+        str(figures.cameras),
+        f"{figures.fps:.1f}",
+        str(figures.k),
+        f"{cpu_cores(run):.2f}",
+        thousandths(cpu_per_frame_s(run)),
+        f"{rss_bytes(run) / 1e6:.0f} MB",
+        each,
+        thousandths(figures.p99_age_s),
+        str(figures.skipped),
+    )

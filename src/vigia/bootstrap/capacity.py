@@ -1,0 +1,151 @@
+"""How many cameras this machine can hold: some seconds of real packets, decoded and looked at as a run would do it.
+
+All shards work at once, so that what they take from each other (memory, caches, the interpreter) is measured too. The
+gate is open: a face in every frame is the worst that can come.
+"""
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vigia.application.camera_pipeline import CameraPipeline
+from vigia.application.errors import SourceEnded
+from vigia.application.load_control import LoadLimits
+from vigia.application.ports import Clock, FaceDetector
+from vigia.application.service import LoopService
+from vigia.application.use_cases.commit_captures import CaptureRequest
+from vigia.bootstrap.hot_path import HotPath
+from vigia.domain.camera import Camera
+from vigia.domain.errors import VigiaError
+from vigia.domain.frame import Packet
+from vigia.infrastructure.config import Settings
+from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
+
+READ_S = 4.0
+"""For all cameras together: packets are read as they come."""
+WORK_S = 5.0
+SAMPLES_MAX = 4
+"""Different cameras that are measured; they stand for the others."""
+PACKETS_MAX = 150
+"""Of one camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What this machine can hold."""
+
+    shards: int
+    fps: float
+    """Mean frame rate of the cameras that were measured."""
+    decode_s: float
+    """Decoding a frame, gate included, with all shards at work."""
+    detect_s: float
+    """One detection with matching and judging."""
+    load_target: float
+    """Share of a shard's time that is planned with."""
+
+    def cameras(self, k: int) -> int:
+        """How many such cameras, with detection on every k-th frame."""
+        frame_s = self.decode_s + self.detect_s / k
+        return int(self.shards * self.load_target / (self.fps * frame_s)) if frame_s > 0.0 else 0
+
+
+class _Nowhere:
+    """Takes captures and keeps none."""
+
+    def offer(self, request: CaptureRequest) -> None:
+        """Let it go."""
+
+
+class _Bench:
+    """One shard at work on packets in memory. Owner: its thread."""
+
+    def __init__(self, pipelines: Sequence[CameraPipeline], packets: Sequence[Sequence[Packet]]) -> None:
+        self.pipelines = pipelines
+        each = ([(pipeline, packet) for packet in own] for pipeline, own in zip(pipelines, packets, strict=True))
+        in_turn = (turn for turns in itertools.zip_longest(*each) for turn in turns if turn is not None)
+        self._turns = itertools.cycle(list(in_turn))
+
+    def step(self) -> float:
+        """Process the next packet; the clip starts over at its end."""
+        pipeline, packet = next(self._turns)
+        pipeline.ledger.received += 1
+        pipeline.process(packet)
+        return 0.0
+
+
+def measure_capacity(
+    settings: Settings, cameras: Sequence[Camera], make_detector: Callable[[], FaceDetector], *, clock: Clock
+) -> Capacity | None:
+    """Read a few seconds of some cameras and work through them with every shard; None when none delivers.
+
+    Args:
+        settings: as a run would have them; the cadence and the motion gate do not matter.
+        cameras: all of them; the first SAMPLES_MAX that deliver stand for the rest.
+        make_detector: one per shard.
+        clock: about READ_S + WORK_S pass.
+    """
+    samples = _samples(settings, cameras, clock=clock)
+    if not samples:
+        return None
+    shards = settings.shard_count(cores=len(os.sched_getaffinity(0)))
+    open_gate = settings.detector.model_copy(update={"motion_gate": False, "cadence_k": 2, "cadence_k_max": 8})
+    hot_path = HotPath(settings.model_copy(update={"detector": open_gate}), clock=clock)
+    benches = [_bench(hot_path, f"check-{n}", make_detector(), samples) for n in range(shards)]
+    services = [LoopService(f"check-{n}", bench.step, clock=clock) for n, bench in enumerate(benches)]
+    for service in services:
+        service.start()
+    clock.wait(threading.Event(), WORK_S)
+    for service in services:
+        service.request_stop()
+    for service in services:
+        service.join(WORK_S)
+        if service.failure is not None:
+            raise service.failure
+    costs = [pipeline.cost for bench in benches for pipeline in bench.pipelines]
+    return Capacity(
+        shards=shards,
+        fps=sum(cost.fps for cost in costs) / len(costs),
+        decode_s=sum(cost.decode.value_s for cost in costs) / len(costs),
+        detect_s=sum(cost.detect.value_s for cost in costs) / len(costs),
+        load_target=LoadLimits().load_target,
+    )
+
+
+def _bench(
+    hot_path: HotPath, name: str, detector: FaceDetector, samples: Sequence[tuple[Camera, Sequence[Packet]]]
+) -> _Bench:
+    shard, detect = hot_path.shard(name, detector, cameras=len(samples))
+    lines = [hot_path.line(camera, shard, detect=detect, captures=_Nowhere()) for camera, _ in samples]
+    return _Bench([line.pipeline for line in lines], [packets for _, packets in samples])
+
+
+def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> list[tuple[Camera, list[Packet]]]:
+    """Packets of some cameras, each from a key frame on."""
+    until_s = clock.mono_s() + READ_S
+    wanted = cameras[:SAMPLES_MAX]
+    options = SourceOptions(
+        open_timeout_s=min(settings.source.open_timeout_s, READ_S),
+        read_timeout_s=min(settings.source.read_timeout_s, READ_S),
+        rtsp_transport=settings.source.rtsp_transport,
+        pace=Pace.FLAT_OUT,
+    )
+    found = []
+    for number, camera in enumerate(wanted):
+        now_s = clock.mono_s()
+        limit_s = now_s + max(0.2, (until_s - now_s) / (len(wanted) - number))
+        source = AvFrameSource(camera, clock=clock, options=options)
+        packets: list[Packet] = []
+        with contextlib.closing(source), contextlib.suppress(SourceEnded, VigiaError):
+            source.open()
+            for packet in source.packets():
+                if packets or packet.is_key:
+                    packets.append(packet)
+                if len(packets) >= PACKETS_MAX or clock.mono_s() >= limit_s:
+                    break
+        if packets:
+            found.append((camera, packets))
+    return found
