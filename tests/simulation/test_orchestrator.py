@@ -9,10 +9,11 @@ import pytest
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
+from vigia.application.crew import CaptureCounts, ThreadCrew
 from vigia.application.errors import SourceEnded, SourceUnreachable
 from vigia.application.frame_windows import FrameWindows
 from vigia.application.load_control import LoadControl
-from vigia.application.orchestrator import ApplicationOrchestrator, CaptureCounts, RunStatus, Wiring
+from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.run_report import RunFacts, run_report
 from vigia.application.service import LoopService
@@ -44,14 +45,16 @@ class TinyJpeg:
 
 
 class LiveSource(ScriptedSource):
-    """Goes on until it is interrupted: a live camera."""
+    """Goes on until it is interrupted: a live camera, which delivers at a pace (here a quick one)."""
 
     def packets(self) -> Iterator[Packet]:
         yield from self._some()
 
     def _some(self) -> Iterator[Packet]:
         try:
-            yield from super().packets()
+            for made in super().packets():
+                CLOCK.wait(threading.Event(), 0.008)
+                yield replace(made, received_mono_s=CLOCK.mono_s(), at_mono_s=CLOCK.mono_s())
         except SourceEnded:
             while not self.interrupted:
                 CLOCK.wait(threading.Event(), 0.01)
@@ -85,7 +88,7 @@ class Rig:
         tracks = ManageTracksUseCase(TrackMatchingService())
         detect = DetectFacesUseCase(ScriptedDetector(), min_face_px=20)
         lines = [self._line(name, source, detect, tracks, once=once) for name, source in sources.items()]
-        self.wiring = Wiring(
+        crew = ThreadCrew(
             lines=lines,
             shards=[self.shard],
             shard_services=[
@@ -99,12 +102,17 @@ class Rig:
             ],
             commit=self.commit,
             commit_service=LoopService("commit", self.commit.step, clock=CLOCK, wake=self.commit.work),
+            counts=self.counts,
+            clock=CLOCK,
+        )
+        self.lines = lines
+        self.wiring = Wiring(
+            crew=crew,
             send=self.send,
             sender_services=[sender],
             side_services=[LoopService("side", self._side_step, clock=CLOCK)],
             outbox=self.outbox,
             recognizer=self.recognizer,
-            counts=self.counts,
         )
 
     def orchestrator(
@@ -237,7 +245,7 @@ def test_survivors_are_named() -> None:
     assert orchestrator.survivors == ["camera-a"]
     assert run_report(rig.facts(orchestrator))["survivors"] == ["camera-a"]
     release.set()
-    assert rig.wiring.lines[0].service.join(5)
+    assert rig.lines[0].service.join(5)
 
 
 def test_what_is_in_flight_or_lost_is_not_balanced() -> None:

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
+from vigia.application.errors import ConfigurationError
 from vigia.infrastructure.config import Settings, load_settings, settings_keys
 from vigia.infrastructure.config.layer import Place, read_settings_file
 from vigia.infrastructure.config.yaml_layer import parse_yaml
@@ -60,3 +62,12 @@ def test_the_variables_example_names_the_four_and_sets_none() -> None:
     names = re.findall(r"(?m)^([A-Z_]+)=$", ENV_EXAMPLE.read_text(encoding="utf-8"))
     assert names == ["FINDFACE_URL", "FINDFACE_USER", "FINDFACE_PASSWORD", "FINDFACE_UUID"]
     assert load_settings(EXAMPLE, env_file=ENV_EXAMPLE, environ={}) == Settings()
+
+
+def test_the_example_names_every_way_in_which_shards_run() -> None:
+    comment = EXAMPLE.read_text(encoding="utf-8").partition("  mode: threads")[0].splitlines()[-1]
+    for mode in ("threads", "processes"):
+        assert re.search(rf"\b{mode}\b", comment)
+        assert load_settings(EXAMPLE, env_file=None, environ={}, overrides={"shards.mode": mode}).shards.mode == mode
+    with pytest.raises(ConfigurationError, match="threads"):
+        load_settings(EXAMPLE, env_file=None, environ={}, overrides={"shards.mode": "actors"})

@@ -8,13 +8,13 @@ import pytest
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
+from vigia.application.crew import CaptureCounts, ThreadCrew
 from vigia.application.errors import RecognizerUnavailable, SourceEnded
 from vigia.application.load_control import LoadControl
 from vigia.application.orchestrator import (
     WARM_UP_MAX_S,
     WARM_UP_S,
     ApplicationOrchestrator,
-    CaptureCounts,
     SteadyFigures,
     Wiring,
 )
@@ -115,12 +115,17 @@ class Rig:
             on_failed=lambda *_: None,
         )
         self.lines = [self._line(f"camera-{n}", self.shards[n]) for n in range(2)]
-        self.wiring = Wiring(
+        self.crew = ThreadCrew(
             lines=self.lines,
             shards=self.shards,
             shard_services=[self.service(shard.name) for shard in self.shards],
             commit=self.commit,
             commit_service=LoopService("commit", self.commit.step, clock=self.clock, wake=self.commit.work),
+            counts=CaptureCounts(),
+            clock=self.clock,
+        )
+        self.wiring = Wiring(
+            crew=self.crew,
             send=SendToFindfaceUseCase(
                 self.outbox,
                 self.recognizer,
@@ -132,7 +137,6 @@ class Rig:
             side_services=[self.service("side")],
             outbox=self.outbox,
             recognizer=self.recognizer,
-            counts=CaptureCounts(),
         )
         self.orchestrator = ApplicationOrchestrator(self.wiring, clock=self.clock, drain_timeout_s=20.0)
 
@@ -184,7 +188,7 @@ def test_cameras_start_last_and_stop_first() -> None:
     assert order["over sender"] < order["stop side"], "tokens are renewed until everything is sent"
     assert diary.entries.index("stop session") > order["over sender"], "nothing can be sent without a session"
     assert rig.orchestrator.survivors == []
-    assert not rig.wiring.commit_service.is_alive
+    assert not rig.crew.commit_service.is_alive
 
 
 def test_a_log_out_that_fails_is_told_and_spoils_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -217,7 +221,7 @@ def test_a_camera_service_that_fails_is_told_once_and_stops_nothing(caplog: pyte
 def test_the_first_failure_of_a_main_service_is_kept() -> None:
     rig = Rig(clock=SimClock())
     first, second = OSError("first"), OSError("second")
-    rig.wiring.commit_service._failure = first
+    rig.crew.commit_service._failure = first
     rig.orchestrator.watch()
     rig.wiring.sender_services[0]._failure = second
     rig.orchestrator.watch()
@@ -287,7 +291,7 @@ def test_the_status_holds_the_last_seconds_rate_and_what_is_unsent() -> None:
     clock = SimClock()
     rig = Rig(clock=clock)
     rig.set_states(CameraState.LIVE, CameraState.UNREACHABLE)
-    rig.wiring.counts.committed = 3
+    rig.crew.counts.committed = 3
     watched(rig, clock, 1.0, fps=30)
     watched(rig, clock, 1.0, fps=60)
     status = rig.orchestrator.status()

@@ -3,6 +3,8 @@
 Start: commit queue, shards, senders, cameras last, so that whatever a camera delivers finds its way. Stop, the other
 way round: sources, shards (what waits is processed, open tracks give their best shots), commit queue, senders (until
 the deadline; the rest stays on disk), log-out. Logger, memory and outbox belong to the caller: they outlive it.
+
+Everything up to the disk is the crew's (``crew.py``): threads of this process, or worker processes.
 """
 
 import logging
@@ -10,14 +12,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vigia.application.camera_line import CameraLine
-from vigia.application.camera_shard import CameraShard, ShardStatus
+from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
+from vigia.application.crew import Crew
 from vigia.application.ports import Clock, Outbox, Recognizer
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
-from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
+from vigia.application.service_watch import ServiceWatch, cause
 from vigia.application.use_cases.send_to_findface import DeliveryStats, SendToFindfaceUseCase
-from vigia.application.use_cases.stream_camera import CameraState
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import LedgerPage
 
@@ -31,35 +32,20 @@ WARM_UP_MAX_S = 15.0
 """A camera that never goes live does not keep the others' figures from counting for longer than this."""
 LOG_OUT_MAX_S = 2.0
 """A stop does not wait longer than this for the log-out."""
-SOURCES_SHARE = 0.15
-SHARDS_SHARE = 0.35
-"""Parts of the stop's deadline after which the next stage begins in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What the bootstrap made, ready to start."""
 
-    lines: Sequence[CameraLine]
-    shards: Sequence[CameraShard]
-    shard_services: Sequence[LoopService]
-    commit: CommitCapturesUseCase
-    commit_service: LoopService
+    crew: Crew
+    """From the cameras to captures on disk."""
     send: SendToFindfaceUseCase
     sender_services: Sequence[LoopService]
     side_services: Sequence[LoopService]
     """Beside the main path: their failure is told, but stops nothing."""
     outbox: Outbox
     recognizer: Recognizer
-    counts: "CaptureCounts"
-
-
-@dataclass(slots=True)
-class CaptureCounts:
-    """What became of captures on their way to the disk. Owner: the commit thread."""
-
-    committed: int = 0
-    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +64,8 @@ class RunStatus:
     shards: Sequence[ShardStatus]
     details: Sequence[CameraStatus] = ()
     """One of each camera."""
+    restarts: int = 0
+    """Worker processes that died and were started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +116,17 @@ class ApplicationOrchestrator:
         self._all_live_s: float | None = None
         self._fps_window: tuple[float, int] = (self._started_s, 0)
         self._fps = 0.0
-        self._told: set[str] = set()
+        self._watch = ServiceWatch()
         self.survivors: list[str] = []
-        self.failure: BaseException | None = None
 
     def request_stop(self) -> None:
         """Ask the run to end. Idempotent; any thread; never blocks."""
         self._stop.set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a main service unexpectedly, if anything did."""
+        return self._watch.failure
 
     @property
     def carried_over(self) -> int:
@@ -163,32 +155,19 @@ class ApplicationOrchestrator:
         wiring = self._wiring
         self._started_s = self._clock.mono_s()
         self._fps_window = (self._started_s, 0)
-        for line in wiring.lines:
-            line.shard.add(line.pipeline)
-        for service in (
-            wiring.commit_service,
-            *wiring.shard_services,
-            *wiring.sender_services,
-            *wiring.side_services,
-            *(line.service for line in wiring.lines),
-        ):
+        wiring.crew.start_shards()
+        for service in (*wiring.sender_services, *wiring.side_services):
             service.start()
-        logger.info("vigia started: %d cameras, %d shards", len(wiring.lines), len(wiring.shards))
+        wiring.crew.start_cameras()
+        logger.info("vigia started: %d cameras, %d shards", len(wiring.crew.cameras), len(wiring.crew.view().shards))
 
     def watch(self) -> None:
-        """Look at every service once: a main service that failed ends the run, the others are told of once.
-
-        Cameras start over by themselves (``StreamCameraUseCase``); only a defect ends one of their services.
-        """
-        for service in self._main_services():
-            if service.failure is not None and self.failure is None:
-                self.failure = service.failure
-                logger.critical("%s failed: %s", service.name, _cause(service.failure), exc_info=service.failure)
-                self._stop.set()
-        for service in (*self._wiring.side_services, *(line.service for line in self._wiring.lines)):
-            if service.failure is not None and service.name not in self._told:
-                self._told.add(service.name)
-                logger.error("%s failed: %s", service.name, _cause(service.failure), exc_info=service.failure)
+        """Look at every service once: a main service that failed ends the run, the others are told of once."""
+        wiring = self._wiring
+        main: list[Service] = [*wiring.crew.main_services, *wiring.sender_services]
+        side: list[Service] = [*wiring.side_services, *wiring.crew.camera_services]
+        if self._watch.look(main=main, side=side) is not None:
+            self._stop.set()
         self._measure()
         if self._on_status is not None:
             self._on_status(self.status())
@@ -200,46 +179,33 @@ class ApplicationOrchestrator:
         self._steady_to = (clock.mono_s(), self.ledger().frames_decoded)
         begun_s = clock.mono_s()
         deadline_s = begun_s + self._drain_timeout_s
-        sources = [line.service for line in wiring.lines]
-        logger.info("Stopping: cameras")
-        request_stop_all(sources)
-        join_all(sources, deadline_mono_s=begun_s + SOURCES_SHARE * self._drain_timeout_s, clock=clock)
-        logger.info("Stopping: shards")
-        request_stop_all(wiring.shard_services)
-        join_all(wiring.shard_services, deadline_mono_s=deadline_s, clock=clock)
-        wiring.commit.begin_drain(deadline_s)
-        join_all([wiring.commit_service], deadline_mono_s=deadline_s, clock=clock)
+        wiring.crew.stop(begun_s=begun_s, deadline_s=deadline_s)
         logger.info("Stopping: delivery")
         wiring.send.begin_drain(deadline_s)
         for sender in wiring.sender_services:
             sender.wake()
         join_all(wiring.sender_services, deadline_mono_s=deadline_s, clock=clock)
         request_stop_all((*wiring.sender_services, *wiring.side_services))
+        crew = wiring.crew
         everything: list[Service] = [
-            *sources,
-            *wiring.shard_services,
-            wiring.commit_service,
+            *crew.camera_services,
+            *crew.main_services,
             *wiring.sender_services,
             *wiring.side_services,
         ]
-        self.survivors = join_all(everything, deadline_mono_s=max(deadline_s, clock.mono_s() + 0.5), clock=clock)
+        still = join_all(everything, deadline_mono_s=max(deadline_s, clock.mono_s() + 0.5), clock=clock)
+        self.survivors = [*crew.unclean, *still]
         if self.survivors:
             logger.error("Still running after %.0f s: %s", clock.mono_s() - begun_s, ", ".join(self.survivors))
         self._close()
 
     def ledger(self) -> LedgerPage:
         """All cameras' books added up."""
-        page = LedgerPage()
-        for line in self._wiring.lines:
-            page = page.plus(line.ledger.snapshot())
-        return page
+        return self._wiring.crew.view().ledger
 
     def ages(self) -> DurationHistogram:
         """How old frames were when they were done, since the figures count as steady."""
-        merged = DurationHistogram()
-        for shard in self._wiring.shards:
-            merged.merge(shard.ages)
-        return merged
+        return self._wiring.crew.ages()
 
     def steady(self) -> SteadyFigures:
         """What was measured between the end of start-up and the stop."""
@@ -252,33 +218,30 @@ class ApplicationOrchestrator:
         """The whole system now. Any thread."""
         wiring = self._wiring
         stats = wiring.send.stats
-        committed = wiring.counts.committed
+        view = wiring.crew.view()
         return RunStatus(
             elapsed_s=self._clock.mono_s() - self._started_s,
-            cameras=len(wiring.lines),
-            cameras_live=sum(1 for line in wiring.lines if line.state is CameraState.LIVE),
+            cameras=len(view.details),
+            cameras_live=view.cameras_live,
             fps=self._fps,
-            ledger=self.ledger(),
-            committed=committed,
-            commit_waiting=wiring.commit.pending,
+            ledger=view.ledger,
+            committed=view.committed,
+            commit_waiting=view.commit_waiting,
             delivery=stats,
-            unsent=max(0, self._carried_over + committed - stats.delivered - stats.refused - stats.dead),
-            shards=[shard.status() for shard in wiring.shards],
-            details=[line.status() for line in wiring.lines],
+            unsent=max(0, self._carried_over + view.committed - stats.delivered - stats.refused - stats.dead),
+            shards=view.shards,
+            details=view.details,
+            restarts=view.restarts,
         )
-
-    def _main_services(self) -> list[LoopService]:
-        wiring = self._wiring
-        return [wiring.commit_service, *wiring.shard_services, *wiring.sender_services]
 
     def _over(self, deadline_s: float | None) -> bool:
         if deadline_s is not None and self._clock.mono_s() >= deadline_s:
             return True
-        lines = self._wiring.lines
-        return bool(lines) and all(line.state is CameraState.ENDED and not len(line.pipeline.queue) for line in lines)
+        return self._wiring.crew.view().ended
 
     def _measure(self) -> None:
-        now_s, frames = self._clock.mono_s(), self.ledger().frames_decoded
+        view = self._wiring.crew.view()
+        now_s, frames = self._clock.mono_s(), view.ledger.frames_decoded
         since_s, before = self._fps_window
         if now_s - since_s >= 1.0:
             self._fps = (frames - before) / (now_s - since_s)
@@ -286,13 +249,11 @@ class ApplicationOrchestrator:
         if self._steady_from is not None:
             return
         if self._all_live_s is None:
-            live = all(line.state is not CameraState.CONNECTING for line in self._wiring.lines)
-            if live or now_s - self._started_s > WARM_UP_MAX_S:
+            if not view.connecting or now_s - self._started_s > WARM_UP_MAX_S:
                 self._all_live_s = now_s
         elif now_s - self._all_live_s >= WARM_UP_S:
             self._steady_from = (now_s, frames)
-            for shard in self._wiring.shards:
-                shard.begin_measuring()
+            self._wiring.crew.begin_measuring()
 
     def _close(self) -> None:
         """Log out, but wait for a FindFace that hangs only so long: its thread ends with the process."""
@@ -306,8 +267,4 @@ class ApplicationOrchestrator:
         if not farewell.join(LOG_OUT_MAX_S):
             logger.warning("FindFace did not answer the log-out within %.0f s", LOG_OUT_MAX_S)
         elif farewell.failure is not None:
-            logger.warning("Log-out failed: %s", _cause(farewell.failure))
-
-
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+            logger.warning("Log-out failed: %s", cause(farewell.failure))

@@ -200,19 +200,24 @@ class OutboxEntry:
     """Why it is refused or dead, or why the last attempt failed."""
 
 
-class Outbox(Protocol):
-    """Keeps captures until FindFace has answered. Any thread; survives kill -9 once ``commit`` has returned.
-
-    pending → leased → delivered | refused | dead | pending again. Every transition names the lease it holds.
-    """
+class CaptureStore(Protocol):
+    """Where captures are committed: the outbox, or in a worker process the way to it."""
 
     def commit(self, capture: Capture) -> None:
         """Store a capture for good: picture fsynced, row committed. Committing the same id twice is an error.
 
         Raises:
-            OutboxUnavailable: disk full or locked; nothing was stored.
+            OutboxUnavailable: disk full or locked; nothing was stored. From a worker also: not known to be stored.
+            TransitionError: it is there already.
         """
         ...
+
+
+class Outbox(CaptureStore, Protocol):
+    """Keeps captures until FindFace has answered. Any thread; survives kill -9 once ``commit`` has returned.
+
+    pending → leased → delivered | refused | dead | pending again. Every transition names the lease it holds.
+    """
 
     def lease(self, *, limit: int, duration_s: float) -> list[LeasedCapture]:
         """Hand out due captures and expired leases: oldest first within a camera, cameras in turn.

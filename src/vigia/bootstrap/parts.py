@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TextIO
 
 from vigia.application.ports import CameraRepository, Clock, FaceDetector
@@ -16,6 +17,7 @@ from vigia.infrastructure.config import Settings, stable_uuid
 from vigia.infrastructure.config.camera_list import ConfiguredCameraRepository
 from vigia.infrastructure.detection.heads import HEADS
 from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector
+from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.detection.store import ModelStore
 from vigia.infrastructure.logging import AsyncLogger, ConsoleSink, JsonFileSink, capture_library_logs
 from vigia.infrastructure.video.picture import SwscalePictureScaler
@@ -78,11 +80,17 @@ def camera_repository(settings: Settings, client: FindfaceMultiAsync, *, allow_f
     return FindfaceCameraRepository(client, group_prefix=settings.findface.group_prefix, url_schemes=schemes)
 
 
-def detector_factory(settings: Settings) -> Callable[[], FaceDetector]:
-    """A maker of detectors, one per shard, after the model has been chosen and checked once."""
+def resolved_model(settings: Settings) -> tuple[ModelSpec, Path]:
+    """The model that these settings ask for and its file, chosen and checked."""
     chosen = settings.detector
     store = ModelStore(settings.models_directory())
-    spec, path = store.resolve_file(chosen.model_file) if chosen.model_file else store.resolve(chosen.model)
+    return store.resolve_file(chosen.model_file) if chosen.model_file else store.resolve(chosen.model)
+
+
+def detector_factory(settings: Settings, model: tuple[ModelSpec, Path] | None = None) -> Callable[[], FaceDetector]:
+    """A maker of detectors, one per shard, after the model has been chosen and checked once: here, or before."""
+    chosen = settings.detector
+    spec, path = model if model is not None else resolved_model(settings)
 
     def make() -> FaceDetector:
         return OnnxFaceDetector(

@@ -4,36 +4,38 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from vigia.application.camera_shard import CameraShard
+from vigia.application.crew import CaptureCounts, Crew
 from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
 from vigia.application.frame_windows import FrameWindows
-from vigia.application.orchestrator import SHARDS_SHARE, ApplicationOrchestrator, CaptureCounts, RunStatus, Wiring
-from vigia.application.ports import Clock, FaceDetector, Outbox, Recognizer
+from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
+from vigia.application.ports import Clock, Outbox, Recognizer, Sheddable
 from vigia.application.retry import Backoff
 from vigia.application.retry import RetryPolicy as DeliveryRetryPolicy
 from vigia.application.run_report import RunFacts
 from vigia.application.service import LoopService
-from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase, CommitOptions
-from vigia.application.use_cases.detect_faces import DetectFacesUseCase
+from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
+from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew
 from vigia.bootstrap.hot_path import HotPath
-from vigia.bootstrap.parts import camera_repository, detector_factory, findface_client
+from vigia.bootstrap.parts import camera_repository, detector_factory, findface_client, resolved_model
+from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId, CaptureState
 from vigia.domain.ground_truth import ClipTruth
-from vigia.domain.passages import DeliveredCapture, PassageReport, judge_passages
+from vigia.domain.passages import DeliveredCapture, PassageReport, ProcessedWindow, judge_passages
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
+from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.memory import MemoryManager
 from vigia.infrastructure.metrics import ProcessFacts
 from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
-from vigia.infrastructure.video.picture import SimpleJpegEncoder
 
 logger = logging.getLogger("vigia.bootstrap")
 
@@ -79,10 +81,7 @@ class System:
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._on_status = on_status
         self._stop = threading.Event()
-        self._counts = CaptureCounts()
-        self._windows = FrameWindows()
         self._facts = ProcessFacts()
-        self._shards: list[CameraShard] = []
         self._model = ""
         self._began_utc = self._clock.utc()
 
@@ -103,7 +102,8 @@ class System:
             BaseException: what ended a main service unexpectedly.
         """
         settings = self._settings
-        make_detector = detector_factory(settings)
+        model = resolved_model(settings)
+        self._model = model[0].name
         outbox = SqliteOutbox(
             settings.outbox_directory,
             self._clock,
@@ -113,11 +113,9 @@ class System:
         with contextlib.closing(outbox):
             client = findface_client(settings, clock=self._clock)
             with contextlib.closing(client):
-                return self._run_with(outbox, client, make_detector)
+                return self._run_with(outbox, client, model)
 
-    def _run_with(
-        self, outbox: Outbox, client: FindfaceMultiAsync, make_detector: Callable[[], FaceDetector]
-    ) -> RunFacts | None:
+    def _run_with(self, outbox: Outbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path]) -> RunFacts | None:
         settings = self._settings
         recognizer = FindfaceRecognizer(client, mf_selector=settings.delivery.mf_selector)
         sync = SyncCamerasUseCase(
@@ -131,7 +129,17 @@ class System:
             if not cameras:
                 return None
             session.pop_all()
-        wiring = self._wire(cameras, outbox=outbox, recognizer=recognizer, sync=sync, make_detector=make_detector)
+        send = self._send(outbox, recognizer, sync)
+        senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
+        hands = self._hire(cameras, outbox=outbox, senders=senders, model=model)
+        wiring = Wiring(
+            crew=hands.crew,
+            send=send,
+            sender_services=senders,
+            side_services=[LoopService("sync-cameras", sync.step, clock=self._clock)],
+            outbox=outbox,
+            recognizer=recognizer,
+        )
         orchestrator = ApplicationOrchestrator(
             wiring,
             clock=self._clock,
@@ -139,17 +147,17 @@ class System:
             stop=self._stop,
             on_status=self._on_status,
         )
-        memory = self._memory_manager()
+        memory = self._memory_manager(hands)
         memory.freeze_startup()
         memory.start()
         try:
             cpu_before_s = self._facts.cpu_s()
             orchestrator.run(duration_s=self._options.duration_s)
-            pauses = memory.stats.pauses
+            pauses, outside = memory.stats.pauses, hands.crew.outside()
             facts = replace(
-                self._gather(orchestrator, outbox, cpu_s=self._facts.cpu_s() - cpu_before_s),
-                gc_pause_p99_s=pauses.p99_s,
-                gc_pause_max_s=pauses.max_s,
+                self._gather(orchestrator, outbox, hands, cpu_s=self._facts.cpu_s() - cpu_before_s + outside.cpu_s),
+                gc_pause_p99_s=max(pauses.p99_s, outside.gc_pause_p99_s),
+                gc_pause_max_s=max(pauses.max_s, outside.gc_pause_max_s),
             )
         finally:
             memory.stop()
@@ -176,72 +184,78 @@ class System:
                 return True
         return False
 
-    def _memory_manager(self) -> MemoryManager:
+    def _memory_manager(self, hands: "_Hands") -> MemoryManager:
         chosen = self._settings.memory
         return MemoryManager(
             self._clock,
-            is_idle=lambda: all(shard.is_idle for shard in self._shards),
-            sheddables=self._shards,
+            is_idle=hands.is_idle,
+            sheddables=hands.sheddables,
+            read_rss_bytes=lambda: self._facts.rss_bytes() + hands.crew.outside().rss_bytes,
             interval_s=chosen.interval_s,
             overdue_s=chosen.overdue_s,
             soft_limit_bytes=chosen.soft_limit_bytes,
             hard_limit_bytes=chosen.hard_limit_bytes,
         )
 
-    def _wire(
+    def _hire(
+        self, cameras: list[Camera], *, outbox: Outbox, senders: list[LoopService], model: tuple[ModelSpec, Path]
+    ) -> "_Hands":
+        """Everything between the cameras and the disk, as threads or as processes."""
+        settings = self._settings
+        count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
+
+        def wake_senders() -> None:
+            for sender in senders:
+                sender.wake()
+
+        if settings.shards.mode == "threads":
+            return self._threads(cameras, outbox=outbox, wake_senders=wake_senders, count=count, model=model)
+        options = WorkerOptions(model=model, loop_files=self._options.loop_files, windows=bool(self._options.truths))
+        crew = worker_crew(
+            settings,
+            cameras,
+            count=count,
+            options=options,
+            store=outbox,
+            wake_senders=wake_senders,
+            clock=self._clock,
+        )
+        return _Hands(crew, crew.workers, windows=lambda: crew.windows, is_idle=lambda: True)
+
+    def _threads(
         self,
         cameras: list[Camera],
         *,
         outbox: Outbox,
-        recognizer: Recognizer,
-        sync: SyncCamerasUseCase,
-        make_detector: Callable[[], FaceDetector],
-    ) -> Wiring:
-        settings, clock = self._settings, self._clock
-        send = self._send(outbox, recognizer, sync)
-        senders = [LoopService(f"sender-{n}", send.step, clock=clock) for n in range(settings.delivery.senders)]
-        commit = self._commit(outbox, senders)
-        count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
-        drain_s = settings.delivery.drain_timeout_s * SHARDS_SHARE
-        hot_path = HotPath(
+        wake_senders: Callable[[], None],
+        count: int,
+        model: tuple[ModelSpec, Path],
+    ) -> "_Hands":
+        settings, counts, windows = self._settings, CaptureCounts(), FrameWindows()
+
+        def committed(capture_id: CaptureId, request: CaptureRequest) -> None:
+            counts.committed += 1
+            event, name = request.event, request.camera.name
+            tell_committed(camera=name, capture_id=capture_id, track_id=request.track_id, quality=event.quality.score)
+
+        def failed(_request: CaptureRequest, _error: Exception) -> None:
+            counts.lost += 1  # the use case has told why
+
+        crew = thread_crew(
             settings,
-            clock=clock,
-            loop_files=self._options.loop_files,
-            on_frame=self._windows.see if self._options.truths else None,
+            [(f"shard-{number}", own) for number, own in enumerate(placed(cameras, count))],
+            hot_path=HotPath(
+                settings,
+                clock=self._clock,
+                loop_files=self._options.loop_files,
+                on_frame=windows.see if self._options.truths else None,
+            ),
+            make_detector=detector_factory(settings, model),
+            store=outbox,
+            hooks=CaptureHooks(committed, failed, counts, wake_senders),
+            clock=self._clock,
         )
-        detects: list[DetectFacesUseCase] = []
-        for number in range(count):
-            shard, detect = hot_path.shard(f"shard-{number}", make_detector(), cameras=len(cameras) / count)
-            self._shards.append(shard)
-            detects.append(detect)
-            self._model = detect.model
-        services = [
-            LoopService(
-                shard.name,
-                shard.step,
-                clock=clock,
-                wake=shard.arrived,
-                on_stop=lambda shard=shard: shard.drain(deadline_mono_s=clock.mono_s() + drain_s),  # type: ignore[misc]
-            )
-            for shard in self._shards
-        ]
-        lines = [
-            hot_path.line(camera, self._shards[n % count], detect=detects[n % count], captures=commit)
-            for n, camera in enumerate(cameras)
-        ]
-        return Wiring(
-            lines=lines,
-            shards=self._shards,
-            shard_services=services,
-            commit=commit,
-            commit_service=LoopService("commit", commit.step, clock=clock, wake=commit.work),
-            send=send,
-            sender_services=senders,
-            side_services=[LoopService("sync-cameras", sync.step, clock=clock)],
-            outbox=outbox,
-            recognizer=recognizer,
-            counts=self._counts,
-        )
+        return _Hands(crew, crew.shards, windows=windows.snapshot, is_idle=lambda: crew.is_idle)
 
     def _send(self, outbox: Outbox, recognizer: Recognizer, sync: SyncCamerasUseCase) -> SendToFindfaceUseCase:
         settings = self._settings
@@ -257,42 +271,9 @@ class System:
             ),
         )
 
-    def _commit(self, outbox: Outbox, senders: list[LoopService]) -> CommitCapturesUseCase:
-        chosen, counts = self._settings.capture, self._counts
-
-        def committed(capture_id: CaptureId, request: CaptureRequest) -> None:
-            counts.committed += 1
-            logger.info(
-                "Camera %s: capture %s of track %d committed (quality %.2f)",
-                request.camera.name,
-                capture_id,
-                request.track_id,
-                request.event.quality.score,
-            )
-
-        def failed(_request: CaptureRequest, _error: Exception) -> None:
-            counts.lost += 1  # the use case has told why
-
-        def wake_senders() -> None:
-            for sender in senders:
-                sender.wake()
-
-        return CommitCapturesUseCase(
-            outbox,
-            SimpleJpegEncoder(),
-            clock=self._clock,
-            on_committed=committed,
-            on_failed=failed,
-            wake_senders=wake_senders,
-            options=CommitOptions(
-                queue_size=chosen.queue_size,
-                offer_timeout_s=chosen.queue_wait_s,
-                roi_margin=chosen.roi_margin,
-                jpeg_quality=chosen.jpeg_quality,
-            ),
-        )
-
-    def _gather(self, orchestrator: ApplicationOrchestrator, outbox: Outbox, *, cpu_s: float) -> RunFacts:
+    def _gather(
+        self, orchestrator: ApplicationOrchestrator, outbox: Outbox, hands: "_Hands", *, cpu_s: float
+    ) -> RunFacts:
         return RunFacts(
             status=orchestrator.status(),
             ledger=orchestrator.ledger(),
@@ -300,20 +281,20 @@ class System:
             ages=orchestrator.ages(),
             model=self._model,
             carried_over=orchestrator.carried_over,
-            lost=self._counts.lost,
+            lost=hands.crew.view().lost,
             pending=outbox.stats().unsent,
             cpu_s=cpu_s,
-            rss_bytes=self._facts.rss_bytes(),
-            passages=self._passages(orchestrator, outbox),
+            rss_bytes=self._facts.rss_bytes() + hands.crew.outside().rss_bytes,
+            passages=self._passages(hands, outbox),
             survivors=tuple(orchestrator.survivors),
         )
 
-    def _passages(self, orchestrator: ApplicationOrchestrator, outbox: Outbox) -> PassageReport | None:
+    def _passages(self, hands: "_Hands", outbox: Outbox) -> PassageReport | None:
         """Hold what this run delivered against the ground truth, where there is one."""
         truths: dict[CameraId, ClipTruth] = {
-            line.camera.id: self._options.truths[line.camera.name]
-            for line in orchestrator.wiring.lines
-            if line.camera.name in self._options.truths
+            camera.id: self._options.truths[camera.name]
+            for camera in hands.crew.cameras
+            if camera.name in self._options.truths
         }
         if not truths:
             return None
@@ -329,7 +310,19 @@ class System:
         ]
         return judge_passages(
             truths,
-            windows=self._windows.snapshot(),
+            windows=hands.windows(),
             captures=delivered,
             min_face_px=self._settings.detector.min_face_px,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """A crew, and what the rest of a run needs of it."""
+
+    crew: Crew
+    sheddables: Sequence[Sheddable]
+    windows: Callable[[], Mapping[tuple[CameraId, int], ProcessedWindow]]
+    """What was seen of each clip, after the run."""
+    is_idle: Callable[[], bool]
+    """Whether a garbage collection in this process would hold up nobody."""

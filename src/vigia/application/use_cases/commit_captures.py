@@ -24,7 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from vigia.application.errors import OutboxUnavailable, PermanentError
-from vigia.application.ports import Clock, Outbox, PictureEncoder
+from vigia.application.ports import CaptureStore, Clock, PictureEncoder
 from vigia.application.retry import Backoff
 from vigia.domain.camera import Camera
 from vigia.domain.capture import Capture, CaptureId
@@ -101,7 +101,7 @@ class CommitCapturesUseCase:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: CaptureStore,
         encoder: PictureEncoder,
         *,
         clock: Clock,

@@ -121,6 +121,19 @@ class AsyncHandler(logging.Handler):
         if self._gate_closed or len(queue) == self._wake_at:
             self._look_up()
 
+    def forward(self, entry: Entry) -> None:
+        """Queue an entry that another process made. Never blocks, never raises."""
+        slots = self._slots
+        try:
+            slots.pop()
+        except IndexError:
+            if not self._takes_reserve(entry[2]):
+                return
+            slots = self._reserve
+        self._queue.append((entry, slots))
+        if self._gate_closed or len(self._queue) == self._wake_at:
+            self._look_up()
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record that the filters let pass."""
         if self.filters:

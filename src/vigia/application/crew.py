@@ -1,0 +1,223 @@
+"""A crew: all that stands between the cameras and the disk. The orchestrator starts, watches and stops it as one.
+
+``ThreadCrew`` is the crew that lives in one process: source threads, shards, the commit thread. ``WorkerCrew``
+(``worker_crew.py``) spreads the same over processes, each of which runs a ``ThreadCrew``.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vigia.application.camera_line import CameraLine
+from vigia.application.camera_shard import CameraShard, ShardStatus
+from vigia.application.camera_status import CameraStatus
+from vigia.application.ports import Clock
+from vigia.application.service import LoopService, Service, join_all, request_stop_all
+from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
+from vigia.application.use_cases.stream_camera import CameraState
+from vigia.domain.camera import Camera
+from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import LedgerPage
+
+logger = logging.getLogger("vigia.orchestrator")
+
+SOURCES_SHARE = 0.15
+SHARDS_SHARE = 0.35
+"""Parts of the stop's deadline after which the next stage begins in any case."""
+
+
+@dataclass(slots=True)
+class CaptureCounts:
+    """What became of captures on their way to the disk. Owner: the thread that commits."""
+
+    committed: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CrewView:
+    """A crew at one moment."""
+
+    details: Sequence[CameraStatus]
+    """One of each camera."""
+    shards: Sequence[ShardStatus]
+    committed: int
+    lost: int
+    """Captures that never reached the disk."""
+    commit_waiting: int
+    ended: bool
+    """All cameras have played to their end, and nothing waits for a shard."""
+    restarts: int = 0
+    """Worker processes that died and were started again."""
+
+    @property
+    def ledger(self) -> LedgerPage:
+        """All cameras' books added up."""
+        page = LedgerPage()
+        for camera in self.details:
+            page = page.plus(camera.page)
+        return page
+
+    @property
+    def connecting(self) -> bool:
+        """True while a camera has neither come nor failed."""
+        return any(camera.source is CameraState.CONNECTING for camera in self.details)
+
+    @property
+    def cameras_live(self) -> int:
+        """Cameras that deliver."""
+        return sum(1 for camera in self.details if camera.source is CameraState.LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideFacts:
+    """What a crew used outside this process; nothing for threads."""
+
+    rss_bytes: int = 0
+    cpu_s: float = 0.0
+    gc_pause_p99_s: float = 0.0
+    """The worst worker's."""
+    gc_pause_max_s: float = 0.0
+
+
+class Crew(Protocol):
+    """What the orchestrator runs between the cameras and the disk."""
+
+    @property
+    def cameras(self) -> Sequence[Camera]:
+        """All of them."""
+        ...
+
+    @property
+    def main_services(self) -> Sequence[Service]:
+        """The run ends when one of them fails."""
+        ...
+
+    @property
+    def camera_services(self) -> Sequence[Service]:
+        """A failure here is told, and costs one camera."""
+        ...
+
+    @property
+    def unclean(self) -> Sequence[str]:
+        """After the stop: what had to be left or killed where this process has no service for it."""
+        ...
+
+    def start_shards(self) -> None:
+        """Start everything but the cameras."""
+        ...
+
+    def start_cameras(self) -> None:
+        """Start the cameras: whatever they deliver finds its way by now."""
+        ...
+
+    def begin_measuring(self) -> None:
+        """Start-up is over: frame ages count from now on."""
+        ...
+
+    def stop(self, *, begun_s: float, deadline_s: float) -> None:
+        """Stop sources, then shards, then commit what they handed on; return at the deadline, monotonic seconds."""
+        ...
+
+    def view(self) -> CrewView:
+        """Its state. Any thread."""
+        ...
+
+    def ages(self) -> DurationHistogram:
+        """How old frames were when they were done."""
+        ...
+
+    def outside(self) -> OutsideFacts:
+        """What it uses beyond this process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCrew:
+    """Source threads, shards and the commit thread of one process. Wired in the bootstrap."""
+
+    lines: Sequence[CameraLine]
+    shards: Sequence[CameraShard]
+    shard_services: Sequence[LoopService]
+    commit: CommitCapturesUseCase
+    commit_service: LoopService
+    counts: CaptureCounts
+    clock: Clock
+    unclean: Sequence[str] = field(default=(), init=False)
+
+    @property
+    def cameras(self) -> Sequence[Camera]:
+        """All of them."""
+        return [line.camera for line in self.lines]
+
+    @property
+    def main_services(self) -> Sequence[LoopService]:
+        """The run ends when one of them fails."""
+        return [self.commit_service, *self.shard_services]
+
+    @property
+    def camera_services(self) -> Sequence[LoopService]:
+        """Cameras start over by themselves (``StreamCameraUseCase``); only a defect ends one of their services."""
+        return [line.service for line in self.lines]
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no packet waits for any shard: a good moment for garbage collection."""
+        return all(shard.is_idle for shard in self.shards)
+
+    def start_shards(self) -> None:
+        """Start the commit thread and the shards."""
+        for line in self.lines:
+            line.shard.add(line.pipeline)
+        for service in (self.commit_service, *self.shard_services):
+            service.start()
+
+    def start_cameras(self) -> None:
+        """Start the source threads."""
+        for service in self.camera_services:
+            service.start()
+
+    def begin_measuring(self) -> None:
+        """Frame ages count from now on."""
+        for shard in self.shards:
+            shard.begin_measuring()
+
+    def stop(self, *, begun_s: float, deadline_s: float) -> None:
+        """Stop in the order of a frame's way, each stage within its part of the time. See ``Crew``."""
+        clock, sources = self.clock, self.camera_services
+        logger.info("Stopping: cameras")
+        request_stop_all(sources)
+        join_all(sources, deadline_mono_s=begun_s + SOURCES_SHARE * (deadline_s - begun_s), clock=clock)
+        logger.info("Stopping: shards")
+        request_stop_all(self.shard_services)
+        join_all(self.shard_services, deadline_mono_s=deadline_s, clock=clock)
+        self.commit.begin_drain(deadline_s)
+        join_all([self.commit_service], deadline_mono_s=deadline_s, clock=clock)
+
+    def view(self) -> CrewView:
+        """Its state. Any thread."""
+        details = [line.status() for line in self.lines]
+        ended = all(
+            camera.source is CameraState.ENDED and not len(line.pipeline.queue)
+            for camera, line in zip(details, self.lines, strict=True)
+        )
+        return CrewView(
+            details=details,
+            shards=[shard.status() for shard in self.shards],
+            committed=self.counts.committed,
+            lost=self.counts.lost,
+            commit_waiting=self.commit.pending,
+            ended=ended and bool(self.lines),
+        )
+
+    def ages(self) -> DurationHistogram:
+        """How old frames were when they were done."""
+        merged = DurationHistogram()
+        for shard in self.shards:
+            merged.merge(shard.ages)
+        return merged
+
+    def outside(self) -> OutsideFacts:
+        """Nothing: all of it is in this process."""
+        return OutsideFacts()
