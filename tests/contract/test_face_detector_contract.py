@@ -36,9 +36,10 @@ def onnx(name: str, models: Path, *, scaler: PictureScaler | None = None) -> Onn
     if spec.package:
         spec, path = ModelStore(models).resolve(name)
     else:
-        path = Path(os.environ.get("VIGIA_MODELS_DIR", "/nonexistent")) / WEIGHTS[name]
-        if not path.is_file():
+        published = Path(os.environ.get("VIGIA_MODELS_DIR", "/nonexistent")) / WEIGHTS[name]
+        if not published.is_file():
             pytest.skip(f"VIGIA_MODELS_DIR holds no {WEIGHTS[name]}")
+        spec, path = ModelStore(models).resolve_file(published)
     return OnnxFaceDetector(spec, path, head=HEADS[spec.family](), scaler=scaler or SwscalePictureScaler())
 
 

@@ -1,49 +1,105 @@
 """From a network's numbers to faces: both families' decoding on numbers set by hand, suppression, the input's size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from vigia.domain.frame import Picture
+from vigia.domain.geometry import suppress_overlaps
 from vigia.infrastructure.detection import onnx_detector
 from vigia.infrastructure.detection.heads import CenterFaceHead, YuNetHead
-from vigia.infrastructure.detection.onnx_detector import FACES_MAX, OnnxFaceDetector, RawFaces, fit_input
-from vigia.infrastructure.detection.registry import MODELS
+from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector, RawFaces, fit_input
+from vigia.infrastructure.detection.prepare import CELLS as FACE_CELLS
+from vigia.infrastructure.detection.prepare import (
+    FACES,
+    FACES_MAX,
+    NMS_IOU_MAX,
+    PLACES,
+    SCORE_MIN,
+    STRIDES,
+    _decoding,
+    prepare_graph,
+)
+from vigia.infrastructure.detection.registry import MODELS, Family
 from vigia.testing.video import ScriptedPicture
 
 Array = NDArray[np.float32]
 WIDTH, HEIGHT = 96, 64
 
 
-def yunet_outputs() -> list[Array]:
-    """All cells empty: class score, objectness, box, landmarks, for strides 8, 16, 32."""
-    cells = [(WIDTH // stride) * (HEIGHT // stride) for stride in (8, 16, 32)]
-    return [np.zeros((1, count, channels), np.float32) for channels in (1, 1, 4, 10) for count in cells]
+LEVELS = (8, 16, 32)
+CELLS = sum((WIDTH // stride) * (HEIGHT // stride) for stride in LEVELS)
+FAR_BELOW = -20.0
+"""Before the sigmoid: nothing here."""
+
+
+def logit(share: float) -> float:
+    return log(share / (1.0 - share))
+
+
+@pytest.fixture(scope="module")
+def decoder() -> ort.InferenceSession:
+    """The part of the prepared graph behind the network, by itself: cells in, faces out."""
+    nodes, numbers = _decoding()
+    graph = helper.make_graph(
+        nodes,
+        "decoding",
+        [
+            helper.make_tensor_value_info("cells", onnx.TensorProto.FLOAT, [1, "cells", 16]),
+            helper.make_tensor_value_info(PLACES, onnx.TensorProto.FLOAT, [1, "cells", 2]),
+            helper.make_tensor_value_info(STRIDES, onnx.TensorProto.FLOAT, [1, "cells", 1]),
+            helper.make_tensor_value_info(SCORE_MIN, onnx.TensorProto.FLOAT, [1]),
+        ],
+        [
+            helper.make_tensor_value_info(FACES, onnx.TensorProto.FLOAT, ["faces", 15]),
+            helper.make_tensor_value_info(FACE_CELLS, onnx.TensorProto.INT64, ["faces"]),
+        ],
+        numbers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6)
+    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def yunet_cells() -> Array:
+    """All cells empty: class score and objectness before the sigmoid, box, landmarks."""
+    cells = np.zeros((1, CELLS, 16), np.float32)
+    cells[0, :, :2] = FAR_BELOW
+    return cells
 
 
 def put_yunet(
-    outputs: list[Array], *, level: int, row: int, column: int, box: Sequence[float], scores: tuple[float, float]
+    cells: Array, *, level: int, row: int, column: int, box: Sequence[float], scores: tuple[float, float]
 ) -> None:
     """One face in a cell: ``box`` is centre x, y in cells from the cell's own, then width, height in strides."""
-    stride = (8, 16, 32)[level]
-    cell = row * (WIDTH // stride) + column
-    outputs[level][0, cell, 0], outputs[level + 3][0, cell, 0] = scores
-    outputs[level + 6][0, cell] = [box[0], box[1], log(box[2]), log(box[3])]
-    outputs[level + 9][0, cell] = [0.1 * n for n in range(10)]
+    before = sum((WIDTH // stride) * (HEIGHT // stride) for stride in LEVELS[:level])
+    place = before + row * (WIDTH // LEVELS[level]) + column
+    cells[0, place, :2] = logit(scores[0]), logit(scores[1])
+    cells[0, place, 2:6] = box[0], box[1], log(box[2]), log(box[3])
+    cells[0, place, 6:] = [0.1 * n for n in range(10)]
+
+
+def decoded(decoder: ort.InferenceSession, cells: Array, *, confidence_min: float) -> RawFaces:
+    head = YuNetHead()
+    inputs = head.inputs(input_wh=(WIDTH, HEIGHT), confidence_min=confidence_min)
+    outputs = decoder.run([FACES, FACE_CELLS], {"cells": cells, **inputs})
+    return head.decode(outputs, confidence_min=confidence_min)
 
 
 @pytest.mark.parametrize(("level", "stride"), [(0, 8), (1, 16), (2, 32)])
-def test_yunet_reads_a_cell_of_every_stride(level: int, stride: int) -> None:
-    outputs = yunet_outputs()
-    put_yunet(outputs, level=level, row=1, column=2, box=(0.5, 0.25, 2.0, 3.0), scores=(0.9, 0.4))
-    raw = YuNetHead().decode(outputs, input_width=WIDTH, confidence_min=0.3)
+def test_yunet_reads_a_cell_of_every_stride(decoder: ort.InferenceSession, level: int, stride: int) -> None:
+    cells = yunet_cells()
+    put_yunet(cells, level=level, row=1, column=2, box=(0.5, 0.25, 2.0, 3.0), scores=(0.9, 0.4))
+    raw = decoded(decoder, cells, confidence_min=0.3)
     centre_x, centre_y = 2.5 * stride, 1.25 * stride
     half_w, half_h = 1.0 * stride, 1.5 * stride
     expected = [centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h]
@@ -53,15 +109,86 @@ def test_yunet_reads_a_cell_of_every_stride(level: int, stride: int) -> None:
     np.testing.assert_allclose(raw.landmarks, [points], rtol=1e-5)
 
 
-def test_yunet_joins_all_strides_and_leaves_the_weak_out() -> None:
-    outputs = yunet_outputs()
-    for level in range(3):
-        put_yunet(outputs, level=level, row=0, column=1, box=(0.5, 0.5, 1.0, 1.0), scores=(0.8, 0.8))
-    put_yunet(outputs, level=0, row=3, column=3, box=(0.5, 0.5, 1.0, 1.0), scores=(0.9, 0.1))
-    raw = YuNetHead().decode(outputs, input_width=WIDTH, confidence_min=0.6)
-    assert raw.boxes_xyxy.shape == (3, 4)
+def test_yunet_joins_all_strides_leaves_the_weak_out_and_begins_with_the_best(decoder: ort.InferenceSession) -> None:
+    cells = yunet_cells()
+    for level, confidence in enumerate((0.8, 0.7, 0.9)):
+        put_yunet(cells, level=level, row=1, column=1, box=(0.5, 0.5, 1.0, 1.0), scores=(confidence, confidence))
+    put_yunet(cells, level=0, row=3, column=3, box=(0.5, 0.5, 1.0, 1.0), scores=(0.9, 0.1))
+    raw = decoded(decoder, cells, confidence_min=0.6)
+    np.testing.assert_allclose(raw.confidences, [0.9, 0.8, 0.7], rtol=1e-5)
     assert raw.landmarks.shape == (3, 5, 2)
     assert {array.dtype for array in (raw.boxes_xyxy, raw.landmarks, raw.confidences)} == {np.dtype(np.float32)}
+
+
+def test_yunet_keeps_the_most_confident_of_boxes_that_overlap(decoder: ort.InferenceSession) -> None:
+    cells = yunet_cells()
+    for column, confidence in ((2, 0.7), (3, 0.9), (8, 0.8)):
+        put_yunet(cells, level=0, row=2, column=column, box=(0.5, 0.5, 4.0, 4.0), scores=(confidence, confidence))
+    raw = decoded(decoder, cells, confidence_min=0.6)
+    np.testing.assert_allclose(raw.confidences, [0.9, 0.8], rtol=1e-5)
+    np.testing.assert_allclose(raw.boxes_xyxy[:, 0], [(3.5 - 2.0) * 8, (8.5 - 2.0) * 8], rtol=1e-5)
+
+
+def published_yunet(path: Path) -> None:
+    """A network with YuNet's ending, as it is published, on three levels that are pooled from the picture; small."""
+    rng = np.random.default_rng(5)
+    nodes, tensors, outputs = [], [], []
+
+    def weight(name: str, *shape: int) -> str:
+        tensors.append(numpy_helper.from_array(rng.normal(0, 0.02, shape).astype(np.float32), name))
+        return name
+
+    feature = "input"
+    for level, pool in enumerate((8, 2, 2)):
+        pooled = f"pooled_{level}"
+        nodes.append(helper.make_node("AveragePool", [feature], [pooled], kernel_shape=[pool] * 2, strides=[pool] * 2))
+        feature = pooled
+    for name, channels in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+        for level, stride in enumerate(LEVELS):
+            at = f"bbox_head.multi_level_{name}.{level}"
+            first = [weight(f"{at}.conv1.weight", channels, 3, 1, 1), weight(f"{at}.conv1.bias", channels)]
+            second = [weight(f"{at}.conv2.weight", channels, 1, 3, 3), weight(f"{at}.conv2.bias", channels)]
+            nodes += [
+                helper.make_node("Conv", [f"pooled_{level}", *first], [f"{at}.a"]),
+                helper.make_node("Conv", [f"{at}.a", *second], [f"{at}.b"], group=channels, pads=[1, 1, 1, 1]),
+                helper.make_node("Transpose", [f"{at}.b"], [f"{at}.c"], perm=[0, 2, 3, 1]),
+                helper.make_node("Reshape", [f"{at}.c", f"shape_{name}"], [f"{at}.d"]),
+            ]
+            output = f"{name}_{stride}"
+            if name in {"cls", "obj"}:
+                nodes.append(helper.make_node("Sigmoid", [f"{at}.d"], [output]))
+            else:
+                nodes.append(helper.make_node("Identity", [f"{at}.d"], [output]))
+            outputs.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [1, None, channels]))
+        tensors.append(numpy_helper.from_array(np.array([1, -1, channels], np.int64), f"shape_{name}"))
+    picture = helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, [1, 3, "height", "width"])
+    graph = helper.make_graph(nodes, "published", [picture], outputs, tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6), str(path))
+
+
+def test_the_prepared_graph_finds_what_the_published_one_says(tmp_path: Path) -> None:
+    published_yunet(tmp_path / "published.onnx")
+    prepare_graph(tmp_path / "published.onnx", tmp_path / "prepared.onnx", family=Family.YUNET)
+    before = ort.InferenceSession(str(tmp_path / "published.onnx"), providers=["CPUExecutionProvider"])
+    after = ort.InferenceSession(str(tmp_path / "prepared.onnx"), providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(1).integers(0, 255, (1, 3, HEIGHT, WIDTH), dtype=np.uint8)
+    told = dict(
+        zip([o.name for o in before.get_outputs()], before.run(None, {"input": pixels.astype(np.float32)}), strict=True)
+    )
+    scores = np.concatenate([told[f"cls_{s}"] * told[f"obj_{s}"] for s in LEVELS], axis=1)[0, :, 0]
+    head = YuNetHead()
+    inputs = head.inputs(input_wh=(WIDTH, HEIGHT), confidence_min=0.05)
+    places, strides = inputs[PLACES][0], inputs[STRIDES][0]
+    boxes = np.concatenate([told[f"bbox_{s}"] for s in LEVELS], axis=1)[0]
+    centre, half = (boxes[:, :2] + places) * strides, np.exp(boxes[:, 2:]) * strides / 2
+    corners = np.concatenate([centre - half, centre + half], axis=1)
+    kept = suppress_overlaps(corners, scores, iou_max=NMS_IOU_MAX)
+    raw = head.decode(after.run(None, {"pixels": pixels, **inputs}), confidence_min=0.05)
+    assert len(kept) > 3
+    np.testing.assert_allclose(raw.boxes_xyxy, corners[kept], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(raw.confidences, np.sqrt(scores[kept]), rtol=1e-4)
+    points = np.concatenate([told[f"kps_{s}"] for s in LEVELS], axis=1)[0][kept].reshape(-1, 5, 2)
+    np.testing.assert_allclose(raw.landmarks, (points + places[kept, None]) * strides[kept, None], rtol=1e-3, atol=1e-3)
 
 
 def centerface_outputs() -> list[Array]:
@@ -76,7 +203,7 @@ def test_centerface_reads_a_cell() -> None:
     sizes[:, 5, 7] = [log(6.0), log(4.0)]
     offsets[:, 5, 7] = [0.25, -0.25]
     points[:, 5, 7] = [0.4, 0.3, 0.4, 0.7, 0.6, 0.5, 0.8, 0.35, 0.8, 0.65]
-    raw = CenterFaceHead().decode(outputs, input_width=WIDTH, confidence_min=0.5)
+    raw = CenterFaceHead().decode(outputs, confidence_min=0.5)
     wide, high = 16.0, 24.0
     middle_x, middle_y = (7 - 0.25 + 0.5) * 4, (5 + 0.25 + 0.5) * 4
     left, top = middle_x - wide / 2, middle_y - high / 2
@@ -86,22 +213,27 @@ def test_centerface_reads_a_cell() -> None:
     np.testing.assert_allclose(raw.confidences, [0.8], rtol=1e-6)
 
 
-@pytest.mark.parametrize("head", [YuNetHead(), CenterFaceHead()])
-def test_nothing_found_keeps_its_shapes(head: YuNetHead | CenterFaceHead) -> None:
-    outputs = yunet_outputs() if isinstance(head, YuNetHead) else centerface_outputs()
-    raw = head.decode(outputs, input_width=WIDTH, confidence_min=0.5)
-    assert (raw.boxes_xyxy.shape, raw.landmarks.shape, raw.confidences.shape) == ((0, 4), (0, 5, 2), (0,))
+def test_nothing_found_keeps_its_shapes(decoder: ort.InferenceSession) -> None:
+    for raw in (
+        decoded(decoder, yunet_cells(), confidence_min=0.5),
+        CenterFaceHead().decode(centerface_outputs(), confidence_min=0.5),
+    ):
+        assert (raw.boxes_xyxy.shape, raw.landmarks.shape, raw.confidences.shape) == ((0, 4), (0, 5, 2), (0,))
 
 
 class SetHead:
     """Gives what the test wants, whatever the network says."""
 
     channels_rgb = False
+    suppresses = False
 
     def __init__(self, raw: RawFaces) -> None:
         self.raw = raw
 
-    def decode(self, outputs: Sequence[Array], *, input_width: int, confidence_min: float) -> RawFaces:  # noqa: ARG002 - the protocol's
+    def inputs(self, *, input_wh: tuple[int, int], confidence_min: float) -> Mapping[str, Array]:  # noqa: ARG002 - the protocol's
+        return {}
+
+    def decode(self, outputs: Sequence[Array], *, confidence_min: float) -> RawFaces:  # noqa: ARG002 - the protocol's
         return self.raw
 
 

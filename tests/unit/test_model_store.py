@@ -46,7 +46,8 @@ def public(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def spec(url: str, content: bytes = CONTENT) -> ModelSpec:
-    return replace(MODELS["yunet-n"], url=url, sha256=hashlib.sha256(content).hexdigest())
+    """A model whose weights are no graph: so it is not prepared."""
+    return replace(MODELS["yunet-n"], url=url, sha256=hashlib.sha256(content).hexdigest(), prepared=False)
 
 
 def test_fetched_weights_are_checked_and_kept(tmp_path: Path, public: tuple[Path, str]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigia.domain import track_matching_service
 from vigia.domain.geometry import as_boxes_xyxy
 from vigia.domain.track_matching_service import MatchKind, TrackMatchingService
 
@@ -78,3 +79,32 @@ def test_moving_the_scene_changes_no_match(
     before = {(m.event, m.track, m.kind) for m in SERVICE.assign(events, tracks, FRAME)}
     after = {(m.event, m.track, m.kind) for m in SERVICE.assign(events + shift, tracks + shift, FRAME)}
     assert before == after
+
+
+@given(scenes())
+def test_a_handful_and_a_crowd_are_matched_alike(scene: tuple[list[list[float]], list[list[float]]]) -> None:
+    """Few faces are matched in plain numbers, many in arrays: the same pairs, kinds and figures."""
+    events, tracks = as_boxes_xyxy(scene[0]), as_boxes_xyxy(scene[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(track_matching_service, "PAIRS_FEW", 1000)
+        few = {(m.event, m.track): m for m in SERVICE.assign(events, tracks, FRAME)}
+        patch.setattr(track_matching_service, "PAIRS_FEW", -1)
+        many = {(m.event, m.track): m for m in SERVICE.assign(events, tracks, FRAME)}
+    if len({m.distance_px for m in many.values()} | {m.iou for m in many.values()}) == 2 * len(many):  # no ties
+        assert few.keys() == many.keys()
+    for pair in few.keys() & many.keys():
+        assert few[pair].kind is many[pair].kind
+        assert few[pair].iou == pytest.approx(many[pair].iou, abs=1e-5)
+        assert few[pair].distance_px == pytest.approx(many[pair].distance_px, rel=1e-4)
+
+
+@given(scenes())
+def test_match_and_match_all_agree(scene: tuple[list[list[float]], list[list[float]]]) -> None:
+    events, tracks = as_boxes_xyxy(scene[0]), as_boxes_xyxy(scene[1])
+    ious, distances = SERVICE.match_all(events, tracks, FRAME)
+    for row, event in enumerate(scene[0]):
+        for column, track in enumerate(scene[1]):
+            iou, distance = SERVICE.match(event, track, FRAME)
+            assert iou == pytest.approx(float(ious[row, column]), abs=1e-5)
+            if np.isfinite(distance) and np.isfinite(distances[row, column]):
+                assert distance == pytest.approx(float(distances[row, column]), rel=1e-4)

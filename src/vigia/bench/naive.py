@@ -80,9 +80,11 @@ class OnnxOnFullFrames:
         height, width = frame.shape[:2]
         padded_height, padded_width = ceil(height / STRIDE_PX) * STRIDE_PX, ceil(width / STRIDE_PX) * STRIDE_PX
         padded = cv2.copyMakeBorder(frame, 0, padded_height - height, 0, padded_width - width, cv2.BORDER_CONSTANT)
-        blob = cv2.dnn.blobFromImage(padded, swapRB=self._head.channels_rgb)
-        outputs = self._session.run(None, {self._input_name: blob})
-        raw = self._head.decode(outputs, input_width=padded_width, confidence_min=self._confidence_min)
+        colours = cv2.cvtColor(padded, cv2.COLOR_BGR2RGB) if self._head.channels_rgb else padded
+        blob = np.ascontiguousarray(colours.transpose(2, 0, 1)[None])
+        more = self._head.inputs(input_wh=(padded_width, padded_height), confidence_min=self._confidence_min)
+        outputs = self._session.run(None, {self._input_name: blob, **more})
+        raw = self._head.decode(outputs, confidence_min=self._confidence_min)
         kept = suppress_overlaps(raw.boxes_xyxy, raw.confidences, iou_max=NMS_IOU_MAX)
         return [NaiveFace(raw.boxes_xyxy[i], raw.landmarks[i], float(raw.confidences[i])) for i in kept]
 

@@ -7,11 +7,18 @@ size, so a distance in absolute pixels would be too strict near the camera and t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import hypot, inf
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vigia.domain.geometry import Boxes, as_boxes_xyxy, centre_distance_matrix, iou_matrix
+from vigia.domain.geometry import EPSILON, Boxes, as_boxes_xyxy, centre_distance_matrix, iou_matrix
+
+Corners: TypeAlias = Sequence[float]
+"""One box as plain numbers: left, top, right, bottom."""
+PAIRS_FEW = 16
+"""Up to so many pairs of a face and a track plain numbers are quicker than arrays."""
 
 
 class MatchKind(StrEnum):
@@ -92,8 +99,8 @@ class TrackMatchingService:
         Returns:
             (iou, distance): overlap in [0, 1]; centre distance in pixels, ``inf`` when it is no match at all.
         """
-        ious, distances = self.match_all(as_boxes_xyxy(box), as_boxes_xyxy(track_box), frame_size)
-        return float(ious[0, 0]), float(distances[0, 0])
+        (first,), (second,) = as_boxes_xyxy(box).tolist(), as_boxes_xyxy(track_box).tolist()
+        return _fit(first, second, self.limits(frame_size))
 
     def match_all(
         self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]
@@ -129,7 +136,10 @@ class TrackMatchingService:
         """
         if not len(boxes) or not len(track_boxes):
             return []
-        iou_min = self.limits(frame_size).iou_min
+        limits = self.limits(frame_size)
+        if len(boxes) * len(track_boxes) <= PAIRS_FEW and forbidden is None:
+            return _assign_few(boxes.tolist(), track_boxes.tolist(), limits)
+        iou_min = limits.iou_min
         ious, distances = self.match_all(boxes, track_boxes, frame_size)
         matches: list[Match] = []
         overlapping, near = ious >= iou_min, np.isfinite(distances)
@@ -150,6 +160,49 @@ class TrackMatchingService:
                 iou, distance = float(ious[event, track]), float(distances[event, track])
                 matches.append(Match(event, track, kind, iou, distance))
         return matches
+
+
+def _fit(box: Corners, track_box: Corners, limits: MatchLimits) -> tuple[float, float]:
+    """``match`` on plain numbers."""
+    left, top, right, bottom = box
+    t_left, t_top, t_right, t_bottom = track_box
+    wide, high, t_wide, t_high = right - left, bottom - top, t_right - t_left, t_bottom - t_top
+    shared_wide = min(right, t_right) - max(left, t_left)
+    shared_high = min(bottom, t_bottom) - max(top, t_top)
+    iou = 0.0
+    if shared_wide > 0.0 and shared_high > 0.0:
+        shared = shared_wide * shared_high
+        iou = shared / max(wide * high + t_wide * t_high - shared, EPSILON)
+    distance = hypot((left + right - t_left - t_right) * 0.5, (top + bottom - t_top - t_bottom) * 0.5)
+    side, t_side = (wide + high) * 0.5, (t_wide + t_high) * 0.5
+    reach = min(limits.distance_max_px, limits.distance_max_sides * (side + t_side) * 0.5)
+    if distance > reach or max(side, t_side) > limits.side_ratio_max * min(side, t_side):
+        distance = inf
+    return iou, distance
+
+
+def _assign_few(boxes: Sequence[Corners], track_boxes: Sequence[Corners], limits: MatchLimits) -> list[Match]:
+    """``assign`` for a handful of faces: plain numbers take a third of the time of small arrays."""
+    by_iou, by_distance = [], []
+    for event, box in enumerate(boxes):
+        for track, track_box in enumerate(track_boxes):
+            iou, distance = _fit(box, track_box, limits)
+            if iou >= limits.iou_min:
+                by_iou.append((-iou, event, track, iou, distance))
+            if distance != inf:
+                by_distance.append((distance, event, track, iou, distance))
+    by_iou.sort()
+    by_distance.sort()
+    events_used: set[int] = set()
+    tracks_used: set[int] = set()
+    matches = []
+    for kind, pairs in ((MatchKind.IOU, by_iou), (MatchKind.DISTANCE, by_distance)):
+        for _, event, track, iou, distance in pairs:
+            if event not in events_used and track not in tracks_used:
+                events_used.add(event)
+                tracks_used.add(track)
+                matches.append(Match(event, track, kind, iou, distance))
+    return matches
 
 
 def _mean_sides(boxes: Boxes) -> NDArray[np.float32]:

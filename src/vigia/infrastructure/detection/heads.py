@@ -1,11 +1,12 @@
 """Decoding of each model family's outputs. Candidates are chosen first, so that only they are computed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigia.infrastructure.detection.onnx_detector import Head, RawFaces
+from vigia.infrastructure.detection.prepare import PLACES, SCORE_MIN, STRIDES
 from vigia.infrastructure.detection.registry import Family
 
 Array = NDArray[np.float32]
@@ -14,45 +15,47 @@ Array = NDArray[np.float32]
 class YuNetHead(Head):
     """YuNet (Wu, Peng, Yu: "YuNet: a tiny millisecond-level face detector", 2023): anchor-free, strides 8, 16, 32.
 
-    Outputs, per stride: class score, objectness, box offsets, landmark offsets; cells in row order. Input BGR.
+    The prepared graph decodes and suppresses by itself, given where its cells lie (``prepare.py``). Input BGR.
     """
 
     channels_rgb = False
+    suppresses = True
     _STRIDES = (8, 16, 32)
 
     def __init__(self) -> None:
-        self._grids: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        self._inputs: dict[tuple[int, int, float], dict[str, Array]] = {}
+        self._last: dict[str, Array] = {}
 
-    def decode(self, outputs: Sequence[Array], *, input_width: int, confidence_min: float) -> RawFaces:
-        """Candidates above ``confidence_min``; confidence is the geometric mean of class score and objectness."""
-        scores = np.concatenate(outputs[0:3], axis=1)[0, :, 0]  # all levels at once: few small arrays cost most
-        scores *= np.concatenate(outputs[3:6], axis=1)[0, :, 0]
-        chosen = np.flatnonzero(scores >= np.float32(confidence_min * confidence_min))
-        if not len(chosen):
+    def inputs(self, *, input_wh: tuple[int, int], confidence_min: float) -> Mapping[str, Array]:
+        """Column and row of every cell of all levels, their strides, and the least score; kept for each size."""
+        key = (*input_wh, confidence_min)
+        known = self._inputs.get(key)
+        if known is None:
+            places, strides = [], []
+            for stride in self._STRIDES:
+                columns, rows = input_wh[0] // stride, input_wh[1] // stride
+                row, column = np.divmod(np.arange(columns * rows), columns)
+                places.append(np.stack([column, row], axis=1))
+                strides.append(np.full((columns * rows, 1), stride))
+            known = self._inputs[key] = {
+                PLACES: np.concatenate(places).astype(np.float32)[None],
+                STRIDES: np.concatenate(strides).astype(np.float32)[None],
+                SCORE_MIN: np.array([confidence_min * confidence_min], dtype=np.float32),
+            }
+        self._last = known
+        return known
+
+    def decode(self, outputs: Sequence[Array], *, confidence_min: float) -> RawFaces:  # noqa: ARG002 - the graph has chosen
+        """The faces of the size that ``inputs`` was last asked for; confidence is the geometric mean of both scores."""
+        rows, cells = outputs
+        if not len(rows):
             return _nothing()
-        cells, strides = self._grid(tuple(output.shape[1] for output in outputs[0:3]), input_width)
-        cells, strides = cells[chosen], strides[chosen]
-        offsets = np.concatenate(outputs[6:9], axis=1)[0, chosen]
-        centre = (cells + offsets[:, :2]) * strides
-        half = np.exp(offsets[:, 2:]) * (strides * np.float32(0.5))
-        points = np.concatenate(outputs[9:12], axis=1)[0, chosen].reshape(-1, 5, 2)
-        points += cells[:, None, :]
-        points *= strides[:, None, :]
-        return RawFaces(np.concatenate([centre - half, centre + half], axis=1), points, np.sqrt(scores[chosen]))
-
-    def _grid(self, counts: tuple[int, ...], input_width: int) -> tuple[Array, Array]:
-        """Column and row (N, 2), and stride (N, 1), of every cell of all levels; kept for each size of input."""
-        key = (*counts, input_width)
-        grid = self._grids.get(key)
-        if grid is None:
-            cells, strides = [], []
-            for count, stride in zip(counts, self._STRIDES, strict=True):
-                row, column = np.divmod(np.arange(count), input_width // stride)
-                cells.append(np.stack([column, row], axis=1))
-                strides.append(np.full((count, 1), stride))
-            grid = np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
-            self._grids[key] = grid
-        return grid
+        centre, half = rows[:, :2], rows[:, 2:4] * np.float32(0.5)
+        boxes = np.concatenate([centre - half, centre + half], axis=1)
+        points = rows[:, 5:].reshape(-1, 5, 2)
+        points += self._last[PLACES][0, cells, None, :]
+        points *= self._last[STRIDES][0, cells, None, :]
+        return RawFaces(boxes, points, np.sqrt(rows[:, 4]))
 
 
 class CenterFaceHead(Head):
@@ -63,9 +66,14 @@ class CenterFaceHead(Head):
     """
 
     channels_rgb = True
+    suppresses = False
     _STRIDE = 4
 
-    def decode(self, outputs: Sequence[Array], *, input_width: int, confidence_min: float) -> RawFaces:  # noqa: ARG002 - the heat map tells its own width
+    def inputs(self, *, input_wh: tuple[int, int], confidence_min: float) -> Mapping[str, Array]:  # noqa: ARG002 - needs none
+        """Nothing: the heat map tells its own size."""
+        return {}
+
+    def decode(self, outputs: Sequence[Array], *, confidence_min: float) -> RawFaces:
         """Candidates above ``confidence_min``."""
         heat, sizes, offsets, points = (output[0] for output in outputs)
         rows, columns = np.nonzero(heat[0] >= confidence_min)

@@ -4,7 +4,7 @@ The picture is scaled by one factor and padded on the right and below to the mul
 a box in model pixels times one number is a box in frame pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -18,13 +18,11 @@ from vigia.application.errors import ModelUnavailable
 from vigia.application.ports import Detections, PictureScaler
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import clip_boxes, suppress_overlaps
+from vigia.infrastructure.detection.prepare import FACES_MAX, NMS_IOU_MAX
 from vigia.infrastructure.detection.registry import ModelSpec
 
 STRIDE_PX = 32
 """Networks halve their input five times: sides are multiples of 32."""
-NMS_IOU_MAX = 0.3
-FACES_MAX = 512
-"""More candidates than this before suppression are cut, weakest first: bounds a pathological frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +40,23 @@ class Head(Protocol):
     channels_rgb: bool
     """True when the network wants red first; the wrong order still finds faces, only fewer."""
 
-    def decode(self, outputs: Sequence[NDArray[np.float32]], *, input_width: int, confidence_min: float) -> RawFaces:
-        """Turn the network's outputs into candidates.
+    suppresses: bool
+    """True when the graph itself drops boxes that overlap a more confident one."""
+
+    def inputs(self, *, input_wh: tuple[int, int], confidence_min: float) -> Mapping[str, NDArray[np.float32]]:
+        """What the graph wants beside the picture.
+
+        Args:
+            input_wh: width and height of the network's input, pixels.
+            confidence_min: candidates below this are left out, in [0, 1].
+        """
+        ...
+
+    def decode(self, outputs: Sequence[NDArray[np.float32]], *, confidence_min: float) -> RawFaces:
+        """Turn the graph's outputs into candidates.
 
         Args:
             outputs: as the session gives them, float32.
-            input_width: of the network's input, pixels.
             confidence_min: candidates below this are left out, in [0, 1].
         """
         ...
@@ -83,7 +92,7 @@ def fit_input(*, width: int, height: int, width_min: int) -> InputFit:
 class OnnxFaceDetector:
     """Finds faces with one ONNX model. Owner: one thread; each shard has its own.
 
-    Bounds: one input buffer per input size in use.
+    Bounds: one input buffer per input size in use: sides are multiples of 32, so there are few.
 
     Args:
         spec: which model.
@@ -106,7 +115,7 @@ class OnnxFaceDetector:
         self._session = _session(path, spec.name)
         self._input_name: str = self._session.get_inputs()[0].name
         self._fits: dict[tuple[int, int, int], InputFit] = {}
-        self._buffers: dict[InputFit, NDArray[np.float32]] = {}
+        self._buffers: dict[InputFit, NDArray[np.uint8]] = {}
 
     @property
     def name(self) -> str:
@@ -128,16 +137,19 @@ class OnnxFaceDetector:
         fit = self._fits.get(key)
         if fit is None:
             fit = self._fits[key] = fit_input(width=width, height=height, width_min=input_width)
-        outputs = self._session.run(None, {self._input_name: self._blob(picture, fit)})
-        raw = self._head.decode(outputs, input_width=fit.padded_width, confidence_min=self._confidence_min)
+        head, confidence_min = self._head, self._confidence_min
+        more = head.inputs(input_wh=(fit.padded_width, fit.padded_height), confidence_min=confidence_min)
+        outputs = self._session.run(None, {self._input_name: self._blob(picture, fit), **more})
+        raw = head.decode(outputs, confidence_min=confidence_min)
+        if not head.suppresses:
+            raw = _suppressed(raw)
         return _to_frame(raw, scale=fit.width / width, width=width, height=height)
 
-    def _blob(self, picture: Picture, fit: InputFit) -> NDArray[np.float32]:
-        """The network's input, float32 (1, 3, H, W) in 0..255, in a buffer that is reused."""
+    def _blob(self, picture: Picture, fit: InputFit) -> NDArray[np.uint8]:
+        """The network's input, uint8 (1, 3, H, W), in a buffer that is reused; what is padding stays 0."""
         buffer = self._buffers.get(fit)
         if buffer is None:
-            buffer = np.zeros((1, 3, fit.padded_height, fit.padded_width), dtype=np.float32)
-            self._buffers[fit] = buffer
+            buffer = self._buffers[fit] = np.zeros((1, 3, fit.padded_height, fit.padded_width), dtype=np.uint8)
         blue, green, red = self._scaler.scale_planar(picture, width=fit.width, height=fit.height)
         order = (red, green, blue) if self._head.channels_rgb else (blue, green, red)
         for channel, plane in enumerate(order):
@@ -166,17 +178,23 @@ def _session(path: Path, name: str) -> Any:
         ) from error
 
 
-def _to_frame(raw: RawFaces, *, scale: float, width: int, height: int) -> Detections:
-    """Suppress overlaps, scale to frame pixels, clip to the frame."""
+def _suppressed(raw: RawFaces) -> RawFaces:
+    """Without the boxes that overlap a more confident one; most confident first."""
     boxes, landmarks, confidences = raw.boxes_xyxy, raw.landmarks, raw.confidences
-    if not len(confidences):
-        return Detections(boxes, landmarks, confidences)
     if len(confidences) > FACES_MAX:
         strongest = np.argsort(-confidences, kind="stable")[:FACES_MAX]
         boxes, landmarks, confidences = boxes[strongest], landmarks[strongest], confidences[strongest]
     kept = suppress_overlaps(boxes, confidences, iou_max=NMS_IOU_MAX)
+    return RawFaces(boxes[kept], landmarks[kept], confidences[kept])
+
+
+def _to_frame(raw: RawFaces, *, scale: float, width: int, height: int) -> Detections:
+    """Scale to frame pixels, clip to the frame."""
+    if not len(raw.confidences):
+        return Detections(raw.boxes_xyxy, raw.landmarks, raw.confidences)
     factor = np.float32(1.0 / scale)
-    frame_boxes = clip_boxes(boxes[kept] * factor, width=width, height=height)
-    sides = frame_boxes[:, 2:] - frame_boxes[:, :2]
-    inside = (sides > 1.0).all(axis=1)  # a box in the padding has no face in the frame
-    return Detections(frame_boxes[inside], landmarks[kept][inside] * factor, confidences[kept][inside])
+    boxes, landmarks = clip_boxes(raw.boxes_xyxy * factor, width=width, height=height), raw.landmarks * factor
+    inside = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 1.0  # a box in the padding has no face in the frame
+    if inside.all():
+        return Detections(boxes, landmarks, raw.confidences)
+    return Detections(boxes[inside], landmarks[inside], raw.confidences[inside])

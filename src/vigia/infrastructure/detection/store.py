@@ -100,7 +100,7 @@ class ModelStore:
         partial = target.with_suffix(f".{os.getpid()}.part")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            prepare_graph(source, partial)
+            prepare_graph(source, partial, family=spec.family)
             partial.replace(target)
         except OSError as error:
             raise ModelUnavailable(
