@@ -65,8 +65,8 @@ def test_the_variables_example_names_the_four_and_sets_none() -> None:
 
 
 def test_the_example_names_every_way_in_which_shards_run() -> None:
-    comment = EXAMPLE.read_text(encoding="utf-8").partition("  mode: threads")[0].splitlines()[-1]
-    for mode in ("threads", "processes"):
+    comment = EXAMPLE.read_text(encoding="utf-8").partition("  mode: auto")[0].splitlines()[-1]
+    for mode in ("auto", "threads", "processes"):
         assert re.search(rf"\b{mode}\b", comment)
         assert load_settings(EXAMPLE, env_file=None, environ={}, overrides={"shards.mode": mode}).shards.mode == mode
     with pytest.raises(ConfigurationError, match="threads"):

@@ -17,19 +17,11 @@ from onnx import helper, numpy_helper
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import suppress_overlaps
 from vigia.infrastructure.detection import onnx_detector
+from vigia.infrastructure.detection.graph import CELLS as FACE_CELLS
+from vigia.infrastructure.detection.graph import FACES, FACES_MAX, NMS_IOU_MAX, PLACES, SCORE_MIN, STRIDES
 from vigia.infrastructure.detection.heads import CenterFaceHead, YuNetHead
 from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector, RawFaces, fit_input
-from vigia.infrastructure.detection.prepare import CELLS as FACE_CELLS
-from vigia.infrastructure.detection.prepare import (
-    FACES,
-    FACES_MAX,
-    NMS_IOU_MAX,
-    PLACES,
-    SCORE_MIN,
-    STRIDES,
-    _decoding,
-    prepare_graph,
-)
+from vigia.infrastructure.detection.prepare import _decoding, prepare_graph
 from vigia.infrastructure.detection.registry import MODELS, Family
 from vigia.testing.video import ScriptedPicture
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from vigia.application.camera_shard import CameraShard
 from vigia.application.placement import better_move
+from vigia.application.ports import Clock
 
 logger = logging.getLogger("vigia.load")
 
@@ -22,24 +23,25 @@ class Balancer:
 
     Args:
         shards: of one process; a camera keeps its tracks and what waits.
+        clock: for the intervals; the first look is one interval after the start.
     """
 
-    def __init__(self, shards: Sequence[CameraShard]) -> None:
+    def __init__(self, shards: Sequence[CameraShard], *, clock: Clock) -> None:
         self._shards = tuple(shards)
-        self._next_s: float | None = None
+        self._clock = clock
+        self._next_s = clock.mono_s() + INTERVAL_S
         self.moves = 0
 
-    def step(self, now_s: float) -> None:
-        """Look whether a camera should move. ``now_s``: monotonic seconds; the first look is an interval later."""
-        if self._next_s is None:
-            self._next_s = now_s + INTERVAL_S
+    def step(self) -> float:
+        """Look whether a camera should move, if it is time to; return the seconds until it is."""
+        now_s = self._clock.mono_s()
         if now_s < self._next_s:
-            return
+            return self._next_s - now_s
         self._next_s = now_s + INTERVAL_S
         move = better_move([shard.costs() for shard in self._shards], gap_min=GAP_MIN)
-        if move is None:
-            return
-        source, target = self._shards[move.source], self._shards[move.target]
-        self.moves += 1
-        logger.info("Camera %s moves from %s to %s: their loads are uneven", move.camera, source.name, target.name)
-        source.hand_over(move.camera, target)
+        if move is not None:
+            source, target = self._shards[move.source], self._shards[move.target]
+            self.moves += 1
+            logger.info("Camera %s moves from %s to %s: their loads are uneven", move.camera, source.name, target.name)
+            source.hand_over(move.camera, target)
+        return INTERVAL_S

@@ -33,7 +33,7 @@ class CameraLine:
             id=self.camera.id,
             name=self.camera.name,
             source=self.state,
-            shard=self.shard.name,
+            shard=self.pipeline.shard_name,
             load=self.pipeline.load_status(),
             page=self.ledger.snapshot(),
         )

@@ -126,6 +126,11 @@ class CameraPipeline:
         return self._tracks.active_count(self.camera.id)
 
     @property
+    def shard_name(self) -> str:
+        """The shard that it works for."""
+        return self._load.shard_name
+
+    @property
     def skip_share(self) -> float:
         """Share of its latest packets that were skipped, in [0, 1]: who has skipped least is the next to skip."""
         return self._skipped / self._seen if self._seen > 0.0 else 0.0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vigia.application.balancer import Balancer
 from vigia.application.crew import CaptureCounts, Crew
 from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
 from vigia.application.frame_windows import FrameWindows
@@ -136,7 +137,7 @@ class System:
             crew=hands.crew,
             send=send,
             sender_services=senders,
-            side_services=[LoopService("sync-cameras", sync.step, clock=self._clock)],
+            side_services=[LoopService("sync-cameras", sync.step, clock=self._clock), *hands.side_services],
             outbox=outbox,
             recognizer=recognizer,
         )
@@ -208,7 +209,7 @@ class System:
             for sender in senders:
                 sender.wake()
 
-        if settings.shards.mode == "threads":
+        if settings.shards_are_threads(count):
             return self._threads(cameras, outbox=outbox, wake_senders=wake_senders, count=count, model=model)
         options = WorkerOptions(model=model, loop_files=self._options.loop_files, windows=bool(self._options.truths))
         crew = worker_crew(
@@ -255,7 +256,14 @@ class System:
             hooks=CaptureHooks(committed, failed, counts, wake_senders),
             clock=self._clock,
         )
-        return _Hands(crew, crew.shards, windows=windows.snapshot, is_idle=lambda: crew.is_idle)
+        balancer = Balancer(crew.shards, clock=self._clock)
+        return _Hands(
+            crew,
+            crew.shards,
+            windows=windows.snapshot,
+            is_idle=lambda: crew.is_idle,
+            side_services=[LoopService("balancer", balancer.step, clock=self._clock)] if count > 1 else [],
+        )
 
     def _send(self, outbox: Outbox, recognizer: Recognizer, sync: SyncCamerasUseCase) -> SendToFindfaceUseCase:
         settings = self._settings
@@ -326,3 +334,4 @@ class _Hands:
     """What was seen of each clip, after the run."""
     is_idle: Callable[[], bool]
     """Whether a garbage collection in this process would hold up nobody."""
+    side_services: Sequence[LoopService] = ()

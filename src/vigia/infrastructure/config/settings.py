@@ -37,6 +37,8 @@ from vigia.infrastructure.config.vision_sections import (
     TracksSettings,
 )
 
+THREADS_MAX = 4
+"""Shards that run as threads by default; more of them are processes."""
 _LAYERS: ContextVar[tuple[Layer, ...]] = ContextVar("vigia_settings_layers", default=())
 """What ``Settings()`` shall read besides its arguments; most important first. Set only by ``Settings.from_layers``."""
 
@@ -167,6 +169,10 @@ class Settings(BaseSettings):
     def shard_count(self, *, cores: int) -> int:
         """How many shards to run on a machine with ``cores`` usable cores; at least 1."""
         return max(1, cores) if self.shards.count == "auto" else self.shards.count
+
+    def shards_are_threads(self, count: int) -> bool:
+        """Whether so many shards run as threads: many would wait for the interpreter (decision 0013)."""
+        return self.shards.mode == "threads" or (self.shards.mode == "auto" and count <= THREADS_MAX)
 
     def findface_access(self) -> FindfaceAccess:
         """What it takes to log in to FindFace.

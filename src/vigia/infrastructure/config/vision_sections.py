@@ -70,8 +70,8 @@ class ShardsSettings(Section):
 
     count: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """How many workers; ``auto`` makes one a core."""
-    mode: Literal["threads", "processes"] = "threads"
-    """What a worker runs as: a thread of this process, or a process of its own."""
+    mode: Literal["auto", "threads", "processes"] = "auto"
+    """What a worker runs as: a thread of this process, or a process of its own; ``auto``: threads up to four."""
 
 
 class DetectorSettings(Section):

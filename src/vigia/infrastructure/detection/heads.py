@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vigia.infrastructure.detection.graph import PLACES, SCORE_MIN, STRIDES
 from vigia.infrastructure.detection.onnx_detector import Head, RawFaces
-from vigia.infrastructure.detection.prepare import PLACES, SCORE_MIN, STRIDES
 from vigia.infrastructure.detection.registry import Family
 
 Array = NDArray[np.float32]

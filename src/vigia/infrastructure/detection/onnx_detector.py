@@ -18,7 +18,7 @@ from vigia.application.errors import ModelUnavailable
 from vigia.application.ports import Detections, PictureScaler
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import clip_boxes, suppress_overlaps
-from vigia.infrastructure.detection.prepare import FACES_MAX, NMS_IOU_MAX
+from vigia.infrastructure.detection.graph import FACES_MAX, NMS_IOU_MAX
 from vigia.infrastructure.detection.registry import ModelSpec
 
 STRIDE_PX = 32

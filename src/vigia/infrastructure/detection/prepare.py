@@ -20,20 +20,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vigia.infrastructure.detection.graph import (
+    CELLS,
+    FACES,
+    FACES_MAX,
+    NMS_IOU_MAX,
+    PIXELS,
+    PLACES,
+    SCORE_MIN,
+    STRIDES,
+)
 from vigia.infrastructure.detection.registry import Family
 
-PREPARATION_VERSION = 2
-"""Part of the cached file's name: a change here makes a new file."""
-PIXELS = "pixels"
-"""The input: uint8 (1, 3, height, width)."""
-PLACES, STRIDES, SCORE_MIN = "places", "strides", "score_min"
-"""YuNet's further inputs: column and row of each cell, its stride, least score."""
-FACES, CELLS = "faces", "faces_cells"
-"""Its outputs."""
-NMS_IOU_MAX = 0.3
-"""A face is dropped that overlaps a more confident one by more than this, in [0, 1]."""
-FACES_MAX = 512
-"""More than this are cut, weakest first: bounds a pathological frame."""
 YUNET_BRANCHES = ("cls", "obj", "bbox", "kps")
 """In the order of the 16 channels: 1 + 1 + 4 + 10."""
 YUNET_CHANNELS = 16

@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from vigia.application.errors import ModelUnavailable
-from vigia.infrastructure.detection.prepare import PREPARATION_VERSION, prepare_graph
+from vigia.infrastructure.detection.graph import PREPARATION_VERSION
 from vigia.infrastructure.detection.registry import AUTO_ORDER, AUTO_PULL, MODELS, ModelSpec
 
 logger = logging.getLogger("vigia.models")
@@ -98,6 +98,9 @@ class ModelStore:
             return target
         source = source if source is not None else self._published(spec)
         partial = target.with_suffix(f".{os.getpid()}.part")
+        # Imported here and not above: onnx is 30 MB that no other start needs.
+        from vigia.infrastructure.detection.prepare import prepare_graph  # noqa: PLC0415 - see the line above
+
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             prepare_graph(source, partial, family=spec.family)
