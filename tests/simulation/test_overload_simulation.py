@@ -144,9 +144,10 @@ def test_overload_is_shed_fairly_visibly_and_is_over_soon_after_its_cause() -> N
     }
     assert site.crew[0].status().load > 1.0
 
-    for name in list(site.feeds)[6:]:
+    for number, name in enumerate(list(site.feeds)[6:]):
         site.feeds[name].on = False
-        site.crew[0].remove(CameraId(name))
+        if number % 2:  # some are taken away, some only fall silent
+            site.crew[0].remove(CameraId(name))
     site.run(10.0)
     before = sum(feed.pipeline.ledger.frames[FrameFate.SKIPPED] for feed in list(site.feeds.values())[:6])
     site.run(5.0)

@@ -55,3 +55,14 @@ def test_another_stream_starts_over() -> None:
         cost.record_frame(watched=False)
     cost.expect(width=1280, height=720, fps=10.0)
     assert cost.load(k=1) == pytest.approx(0.02)
+
+
+def test_a_camera_that_is_gone_costs_nothing_soon() -> None:
+    cost = CameraCost()
+    cost.expect(width=1280, height=720, fps=30.0)
+    for _ in range(6):
+        cost.observe_rate(0.0)
+    assert cost.fps < 0.5
+    for _ in range(6):
+        cost.observe_rate(12.5)
+    assert cost.fps == pytest.approx(12.5, rel=0.05), "whatever the stream says of itself"

@@ -6,6 +6,8 @@ SMOOTHING = 0.05
 """Share of the newest measurement in a running mean."""
 WATCHED_FALL = 0.002
 """A scene that has fallen still is believed only slowly, in about 500 frames; one that moves is believed at once."""
+RATE_SMOOTHING = 0.5
+"""Of the frame rate, measured once a second."""
 FPS_ASSUMED = 25.0
 """For streams that do not say."""
 PIXELS_720P = 1280 * 720
@@ -60,6 +62,10 @@ class CameraCost:
         self.decode = RunningMean(self.expected.decode_720p_s * width * height / PIXELS_720P)
         self.detect = RunningMean(self.expected.detect_s)
         self.watched = 1.0
+
+    def observe_rate(self, fps: float) -> None:
+        """So many frames a second really come: many cameras say something else, and one that is gone costs nothing."""
+        self.fps += RATE_SMOOTHING * (fps - self.fps)
 
     def record_frame(self, *, watched: bool) -> None:
         """One frame was decoded, and had to be looked at or not."""

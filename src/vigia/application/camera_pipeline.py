@@ -37,6 +37,8 @@ STOPPED = "stopped"
 NO_DECODER = "no_decoder"
 FULL_LOOKS_HZ = 6.0
 """Looked at so often a camera counts as looked at in full: a person takes longer than a sixth of a second to pass."""
+RATE_EVERY_S = 1.0
+"""How often a camera's frame rate is measured."""
 SKIP_SHOWN_S = 5.0
 """A skip is visible in the camera's state for so long."""
 SKIP_MEMORY_S = 30.0
@@ -114,6 +116,7 @@ class CameraPipeline:
         self._skip_shown: tuple[float, LoadReason] = (float("-inf"), LoadReason.NONE)
         self._seen, self._skipped = 0.0, 0.0  # packets lately, fading out; whose share decides who skips next
         self._faded_at_s = float("-inf")
+        self._received = 0  # packets, when the rate was last looked at
 
     @property
     def stream(self) -> StreamInfo | None:
@@ -218,9 +221,14 @@ class CameraPipeline:
         if overflowed > self._overflowed:
             self._note_skips(overflowed - self._overflowed, LoadReason.QUEUE_FULL)
             self._overflowed = overflowed
-        if now_s - self._faded_at_s >= 1.0:
-            kept = exp(-min(now_s - self._faded_at_s, SKIP_MEMORY_S) / SKIP_MEMORY_S)
-            self._seen, self._skipped, self._faded_at_s = kept * self._seen, kept * self._skipped, now_s
+        passed_s = now_s - self._faded_at_s
+        if passed_s < RATE_EVERY_S:
+            return
+        kept = exp(-min(passed_s, SKIP_MEMORY_S) / SKIP_MEMORY_S)
+        self._seen, self._skipped, self._faded_at_s = kept * self._seen, kept * self._skipped, now_s
+        received, self._received = self.ledger.received - self._received, self.ledger.received
+        if self._stream is not None and self._stream.live and passed_s < 10.0 * RATE_EVERY_S:
+            self.cost.observe_rate(received / passed_s)
 
     def _note_skips(self, count: int, reason: LoadReason) -> None:
         self._seen += count
