@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from vigia.application.camera_pipeline import NO_KEY_FRAME, OVERLOAD, STOPPED, CameraPipeline
-from vigia.application.camera_shard import CameraShard
+from vigia.application.camera_shard import RUN_MAX, CameraShard
 from vigia.application.errors import OutboxUnavailable, SourceUnreachable
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
@@ -237,11 +237,17 @@ def test_the_camera_that_waits_longest_goes_first() -> None:
             process(taken)
 
         pipeline.process = noted  # type: ignore[method-assign,assignment] # only to see the order
-    for name in ("a", "b", "b", "a"):
+    for name in ("b", "a"):
         rig.put(EMPTY, name)
         rig.clock.advance(0.001)
     rig.run()
-    assert order == ["a", "b", "b", "a"]
+    assert order == ["b", "a"]
+    order.clear()
+    for number in range(2 * RUN_MAX + 2):
+        rig.put(EMPTY, "ab"[number % 2])
+        rig.clock.advance(0.001)
+    rig.run()
+    assert order == ["a"] * RUN_MAX + ["b"] * RUN_MAX + ["a", "b"], "in runs where packets have piled up, and no longer"
 
 
 def test_a_codec_without_a_decoder_is_told_and_booked(caplog: pytest.LogCaptureFixture) -> None:

@@ -269,7 +269,8 @@ class CameraPipeline:
             return FrameFate.CORRUPT
         if self._on_frame is not None:
             self._on_frame(frame)
-        moving = self._gate.is_open(frame.picture.luma(), at_s=frame.at_mono_s)
+        gate = self._gate
+        moving = gate.is_always_open or gate.is_open(frame.picture.luma(), at_s=frame.at_mono_s)
         self._since_detection += 1
         fate = FrameFate.TRACKED
         rung = self._load.rung

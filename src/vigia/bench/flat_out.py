@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CaptureSink
-from vigia.application.camera_shard import CameraShard
+from vigia.application.camera_shard import RUN_MAX, CameraShard
 from vigia.application.errors import ApplicationError, SourceEnded
 from vigia.application.ports import Clock, FaceDetector
 from vigia.application.use_cases.commit_captures import CaptureRequest
@@ -266,11 +266,13 @@ def make_shard(
 def run_shard(
     shard: CameraShard, lines: Sequence[CameraLine], rounds: Iterable[Sequence[Packet]], *, clock: Clock
 ) -> None:
-    """Feed one packet of each camera, let the shard process them, and so on to the end of ``rounds``; then drain."""
-    for packets in rounds:
-        for line, packet in zip(lines, packets, strict=True):
-            line.pipeline.queue.put(replace(packet, received_mono_s=clock.mono_s()))
-        for _ in packets:
+    """Feed RUN_MAX packets of each camera, let the shard process them, and so on to the end; then drain."""
+    rounds = iter(rounds)
+    while turn := list(itertools.islice(rounds, RUN_MAX)):
+        for packets in turn:
+            for line, packet in zip(lines, packets, strict=True):
+                line.pipeline.queue.put(replace(packet, received_mono_s=clock.mono_s()))
+        for _ in range(len(turn) * len(lines)):
             shard.step()
     shard.drain(deadline_mono_s=clock.mono_s() + DRAIN_S)
 
@@ -298,15 +300,16 @@ def collect_garbage() -> None:
 
 
 def _decode_only(streams: Sequence[FlatStream], ready: Callable[[], object]) -> WorkerReport:
-    """The baseline: pictures are let go as soon as they are there."""
-    rounds = list(zip(*(packets_of(stream) for stream in streams), strict=True))
-    decoders = [AvVideoDecoder(packets[0].stream) for packets in map(packets_of, streams)]
+    """The baseline: pictures are let go as soon as they are there. In the order in which a shard takes them."""
+    own = [packets_of(stream) for stream in streams]
+    decoders = [AvVideoDecoder(packets[0].stream) for packets in own]
     frames = 0
     ready()
     started_s, cpu_s = time.perf_counter(), time.thread_time()
-    for packets in rounds:
-        for decoder, packet in zip(decoders, packets, strict=True):
-            frames += len(decoder.decode(packet).frames)
+    for begin in range(0, len(own[0]), RUN_MAX):
+        for decoder, packets in zip(decoders, own, strict=True):
+            for packet in packets[begin : begin + RUN_MAX]:
+                frames += len(decoder.decode(packet).frames)
     for decoder in decoders:
         frames += len(decoder.flush().frames)
     ended_s, cpu_s = time.perf_counter(), time.thread_time() - cpu_s

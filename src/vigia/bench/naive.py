@@ -120,8 +120,10 @@ def naive_detectors(settings: Settings) -> dict[str, Callable[[], NaiveDetector]
     makers: dict[str, Callable[[], NaiveDetector]] = {"onnxruntime": lambda: OnnxOnFullFrames(spec, path)}
     ort.set_default_logger_severity(3)  # errors only: it warns of each number that a graph has in vain
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of an option for each detector
-    if spec.family is Family.YUNET and _opencv_takes(spec, path):
-        makers["cv2.FaceDetectorYN"] = lambda: OpenCvOnFullFrames(spec, path)
+    published = chosen.model_file or next(status.path for status in store.statuses() if status.spec.name == spec.name)
+    if spec.family is Family.YUNET and published is not None and _opencv_takes(spec, published):
+        # OpenCV's own class for this model is what nearly everybody uses; the graph that vigia prepares is vigia's.
+        return {"cv2.FaceDetectorYN": lambda: OpenCvOnFullFrames(spec, published)}
     return makers
 
 

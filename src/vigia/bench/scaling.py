@@ -4,8 +4,10 @@ import statistics
 from dataclasses import asdict
 
 from vigia.bench.context import BenchContext
-from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Table, thousandths
+from vigia.bench.interpreter import SHARDS, Held, measure_held
+from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Table, percent, thousandths
 from vigia.bench.site import WatchedRun, in_child, open_site, site_model, watched_run
+from vigia.bench.throughput_cases import case_settings, sample_streams
 
 COUNTS = (1, 2, 4, 8, 16, 24, 32)
 COUNTS_QUICK = (1, 8, 16)
@@ -15,6 +17,11 @@ ABOUT = (
     "CPU time is that of vigia's process after start-up, the stand-in's not included. RSS is the median after start-up;"
     " RSS a camera is what the cameras beyond the first add, divided by their number. Default settings: the cadence"
     " follows the load, so that a frame costs less where there are many."
+)
+
+SIMULATED = (
+    "The second table: what a frame takes of a shard, measured in one thread, and what a common interpreter leaves of"
+    " so many shards on as many cores, by mean value analysis. It is why more than four shards are processes."
 )
 
 
@@ -28,10 +35,14 @@ def run(context: BenchContext) -> BenchResult:
             for count in counts
         ]
     bytes_alone = rss_bytes(runs[0])
+    held = _held(context)
     return BenchResult(
         name="scaling",
         title="1 to 32 cameras of 720p30",
-        tables=(Table("Each in a process of its own", COLUMNS, tuple(_row(one, bytes_alone) for one in runs)),),
+        tables=(
+            Table("Each in a process of its own", COLUMNS, tuple(_row(one, bytes_alone) for one in runs)),
+            _threads_table(held),
+        ),
         chart=Chart(
             title="CPU and memory by number of cameras, 720p30",
             kind=ChartKind.LINES,
@@ -52,10 +63,36 @@ def run(context: BenchContext) -> BenchResult:
                     "steady_rss_bytes": rss_bytes(one),
                 }
                 for one in runs
-            ]
+            ],
+            "interpreter": {f"k={k}": asdict(one) for k, one in held.items()},
         },
-        notes=(ABOUT,),
+        notes=(ABOUT, SIMULATED),
     )
+
+
+def _held(context: BenchContext) -> dict[int, Held]:
+    """How long a shard holds the interpreter a frame, by cadence."""
+    model = site_model(context)
+    streams = sample_streams(context, 720)[:4]
+    return {
+        k: measure_held(streams, case_settings(context, model_setting=model, k=k, min_face_px=80.0))
+        for k in (1, 3)
+        for _ in range(2)  # the first run reads the clips and warms up
+    }
+
+
+def _threads_table(held: dict[int, Held]) -> Table:
+    rows = tuple(
+        (
+            f"k={k}",
+            thousandths(one.native_s),
+            thousandths(one.interpreter_s),
+            *(percent(one.threads_share(count)) for count in SHARDS),
+        )
+        for k, one in held.items()
+    )
+    columns = ("720p", "native", "interpreter", *(f"{count} shards" for count in SHARDS))
+    return Table("Threads on more cores, of what processes would do (simulated)", columns, rows)
 
 
 def rss_bytes(run: WatchedRun) -> float:

@@ -13,7 +13,7 @@ from vigia.application.camera_pipeline import CameraPipeline, CaptureSink
 from vigia.application.camera_shard import CameraShard
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
-from vigia.application.ports import Clock, FaceDetector
+from vigia.application.ports import Clock, DecoderFactory, FaceDetector
 from vigia.application.service import LoopService
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
@@ -51,6 +51,7 @@ class HotPath:
         on_frame: told of every decoded frame; must be quick.
         first_id: of the numbers of events and of tracks.
         id_step: from one number to the next, so that processes never use the same.
+        decoders: makes a decoder for a stream.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class HotPath:
         on_frame: Callable[[Frame], None] | None = None,
         first_id: int = 1,
         id_step: int = 1,
+        decoders: DecoderFactory = AvVideoDecoder,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._loop_files = loop_files
         self._on_frame = on_frame
+        self._decoders = decoders
         self._event_ids = itertools.count(first_id, id_step)
         self._expected = CostExpectation()
         chosen = settings.tracks
@@ -133,7 +136,7 @@ class HotPath:
             camera,
             queue=queue,
             ledger=ledger,
-            decoders=AvVideoDecoder,
+            decoders=self._decoders,
             detect=detect,
             tracks=self._tracks,
             track_filter=TrackFilter(

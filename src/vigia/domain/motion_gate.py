@@ -28,6 +28,11 @@ class MotionGate:
         self._reference: NDArray[np.int16] | None = None
         self._open_until_s = float("-inf")
 
+    @property
+    def is_always_open(self) -> bool:
+        """True when no picture has to be looked at to know that it is open."""
+        return self._threshold <= 0.0
+
     def is_open(self, luma: Luma, *, at_s: float) -> bool:
         """Look at one picture.
 
