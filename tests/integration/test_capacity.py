@@ -34,7 +34,7 @@ def test_it_measures_real_cameras_and_looking_less_often_makes_room(settings: Se
     listed = cameras(*(clip.path for clip in clips), Path("/nowhere.mp4"))
     found = measure_capacity(settings, listed, detector_factory(settings), clock=SystemClock())
     assert found is not None
-    assert found.fps == 15.0, "as the clips say"
+    assert found.fps == pytest.approx(15.0, rel=0.02), "as the clips' packets say"
     assert found.decode_s > 0.0
     assert found.detect_s > 0.0
     rooms = [found.cameras(k) for k in (1, 2, 3, 5, 8)]

@@ -13,6 +13,7 @@ import pytest
 from vigia.application.errors import ModelUnavailable
 from vigia.application.service import LoopService
 from vigia.infrastructure.clock import SystemClock
+from vigia.infrastructure.detection import prepare as prepare_module
 from vigia.infrastructure.detection import store as store_module
 from vigia.infrastructure.detection.registry import MODELS, ModelSpec
 from vigia.infrastructure.detection.store import ModelStore
@@ -126,7 +127,21 @@ def test_the_prepared_graph_is_made_once(tmp_path: Path) -> None:
     assert [p.suffix for p in tmp_path.iterdir()] == [".onnx"]
 
 
-def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_told_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ModelUnavailable, match="models directory"):
-        ModelStore(tmp_path / "file" / "models").resolve("centerface")
+    _, path = ModelStore(tmp_path / "file" / "models").resolve("centerface")
+    assert path.is_file()
+    assert any("cannot be written" in record.getMessage() for record in caplog.records)
+
+
+def test_a_preparation_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(_source: Path, target: Path, **_rest: object) -> None:
+        target.write_bytes(b"half a gra")
+        raise MemoryError
+
+    monkeypatch.setattr(prepare_module, "prepare_graph", half)
+    with pytest.raises(MemoryError):
+        ModelStore(tmp_path).resolve("centerface")
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,8 @@ RATE_SMOOTHING = 0.5
 """Of the frame rate, measured once a second."""
 FPS_ASSUMED = 25.0
 """For streams that do not say."""
+FPS_CREDIBLE_MAX = 120.0
+"""Streams without a rate of their own are often said to have 1000 or 90000 frames a second: that is their clock."""
 PIXELS_720P = 1280 * 720
 
 
@@ -58,7 +60,7 @@ class CameraCost:
 
     def expect(self, *, width: int, height: int, fps: float) -> None:
         """A stream begins: forget what the last one cost."""
-        self.fps = fps if fps > 0.0 else FPS_ASSUMED
+        self.fps = fps if 0.0 < fps <= FPS_CREDIBLE_MAX else FPS_ASSUMED
         self.decode = RunningMean(self.expected.decode_720p_s * width * height / PIXELS_720P)
         self.detect = RunningMean(self.expected.detect_s)
         self.watched = 1.0

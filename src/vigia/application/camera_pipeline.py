@@ -10,7 +10,7 @@ from math import exp
 from threading import Event
 from typing import Protocol
 
-from vigia.application.camera_cost import CameraCost
+from vigia.application.camera_cost import FPS_CREDIBLE_MAX, CameraCost
 from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
@@ -39,6 +39,8 @@ FULL_LOOKS_HZ = 6.0
 """Looked at so often a camera counts as looked at in full: a person takes longer than a sixth of a second to pass."""
 RATE_EVERY_S = 1.0
 """How often a camera's frame rate is measured."""
+FPS_SLACK = 1.1
+"""Measured frame rates waver; a state must not."""
 SKIP_SHOWN_S = 5.0
 """A skip is visible in the camera's state for so long."""
 SKIP_MEMORY_S = 30.0
@@ -110,6 +112,7 @@ class CameraPipeline:
         self._decoder: VideoDecoder | None = None
         self._stream: StreamInfo | None = None
         self._waits_for_key = True
+        self._wait_reason = NO_KEY_FRAME
         self._since_detection = 0
         self._time_ahead_s = 0.0
         self._overflowed = 0  # packets that found the queue full, as last looked at
@@ -129,6 +132,17 @@ class CameraPipeline:
         return self._tracks.active_count(self.camera.id)
 
     @property
+    def is_decoding(self) -> bool:
+        """True while packets become pictures: only then does the camera cost what was measured of it."""
+        return self._decoder is not None and self._stream is not None and not self._waits_for_key
+
+    @property
+    def _fps_told(self) -> float:
+        """What the stream says of itself, or else what was measured: a camera that falls silent is not worse off."""
+        told = 0.0 if self._stream is None else self._stream.fps
+        return max(told if told <= FPS_CREDIBLE_MAX else 0.0, self.cost.fps)
+
+    @property
     def shard_name(self) -> str:
         """The shard that it works for."""
         return self._load.shard_name
@@ -146,7 +160,7 @@ class CameraPipeline:
         state, reason = LoadState.FULL, LoadReason.NONE
         if self._clock.mono_s() - skipped_at_s < SKIP_SHOWN_S:
             state, reason = LoadState.SKIPPING, skip_reason
-        elif rung.scale < 1.0 or rung.k > max(load.limits.k_min, cost.fps / FULL_LOOKS_HZ):
+        elif rung.scale < 1.0 or rung.k > max(load.limits.k_min, FPS_SLACK * self._fps_told / FULL_LOOKS_HZ):
             state, reason = LoadState.REDUCED, load.reason
         return CameraLoad(
             state=state,
@@ -167,7 +181,9 @@ class CameraPipeline:
         if packet.discontinuity or packet.stream is not self._stream:
             self._restart(packet.stream)
         if self._waits_for_key and not packet.is_key:
-            self.ledger.book(FrameFate.SKIPPED, reason=NO_KEY_FRAME)
+            self.ledger.book(FrameFate.SKIPPED, reason=self._wait_reason)
+            if self._wait_reason == OVERLOAD:
+                self._note_skips(1, self._load.reason)
             return
         decoder = self._decoder
         if decoder is None:
@@ -181,18 +197,25 @@ class CameraPipeline:
         self.cost.decode.add(self._clock.mono_s() - started_s)
         self._finish(decoded)
 
-    def skip_to_key(self) -> int:
-        """Drop waiting packets up to the newest waiting key frame; return how many were skipped."""
+    def skip_to_key(self, reason: LoadReason, *, also_to_come: bool = False) -> int:
+        """Drop waiting packets up to the newest waiting key frame; return how many were skipped.
+
+        Args:
+            reason: why, for the camera's state.
+            also_to_come: where no key frame waits, drop all that waits and all that comes until there is one.
+        """
         skipped = self.queue.pop_until_key()
+        if not skipped and also_to_come and not self._waits_for_key:
+            skipped = self.queue.pop_all()
         if not skipped:
             return 0
         if self._decoder is not None:
             self._finish(self._decoder.flush())
         self.ledger.book(FrameFate.SKIPPED, len(skipped), reason=OVERLOAD)
-        self._note_skips(len(skipped), self._load.reason)
+        self._note_skips(len(skipped), reason)
         if any(packet.discontinuity for packet in skipped):
             self._end_tracks(TrackEnd.DISCONTINUITY)
-        self._waits_for_key = True
+        self._waits_for_key, self._wait_reason = True, OVERLOAD
         return len(skipped)
 
     def tick(self, now_s: float) -> None:
@@ -227,7 +250,9 @@ class CameraPipeline:
         kept = exp(-min(passed_s, SKIP_MEMORY_S) / SKIP_MEMORY_S)
         self._seen, self._skipped, self._faded_at_s = kept * self._seen, kept * self._skipped, now_s
         received, self._received = self.ledger.received - self._received, self.ledger.received
-        if self._stream is not None and self._stream.live and passed_s < 10.0 * RATE_EVERY_S:
+        # A file that is read flat out has no rate of its own; when nothing comes of it any more, that is one.
+        paced = self._stream is not None and (self._stream.live or not received)
+        if paced and passed_s < 10.0 * RATE_EVERY_S:
             self.cost.observe_rate(received / passed_s)
 
     def _note_skips(self, count: int, reason: LoadReason) -> None:
@@ -242,7 +267,7 @@ class CameraPipeline:
         self._gate.reset()
         self._stream = stream
         self.cost.expect(width=stream.width, height=stream.height, fps=stream.fps)
-        self._waits_for_key = True
+        self._waits_for_key, self._wait_reason = True, NO_KEY_FRAME
         self._since_detection = self._load.k
         try:
             self._decoder = self._decoders(stream)

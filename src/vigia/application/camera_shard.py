@@ -10,9 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from vigia.application.camera_pipeline import CameraPipeline
-from vigia.application.load_control import LoadControl
+from vigia.application.camera_status import LoadReason
+from vigia.application.load_control import LoadControl, predicted_load
 from vigia.application.ports import Clock
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.domain.camera import CameraId
@@ -118,10 +120,12 @@ class CameraShard:
         self.arrived.set()
 
     def costs(self) -> dict[CameraId, float]:
-        """What each camera takes of this shard's time, as measured; those not measured yet are missing. Any thread."""
-        rung = self.load.rung
+        """What each camera would take of a shard's time in full, as measured; those not measured yet are missing.
+
+        In full, whatever the shard's rung is: a shard that looks less often is not less busy for that. Any thread.
+        """
         return {
-            pipeline.camera.id: pipeline.cost.load(k=rung.k, scale=rung.scale)
+            pipeline.camera.id: pipeline.cost.load(k=self.load.limits.k_min)
             for pipeline in list(self._pipelines.values())
             if pipeline.cost.decode.count
         }
@@ -147,16 +151,21 @@ class CameraShard:
         The owner does it before its next packet, and the ledger books them as skipped.
         """
         pipelines = list(self._pipelines.values())
-        self._orders.extend(pipeline.skip_to_key for pipeline in pipelines)
+        self._orders.extend(partial(self._shed_one, pipeline.camera.id) for pipeline in pipelines)
         self.arrived.set()
         return sum(pipeline.queue.bytes_before_newest_key() for pipeline in pipelines)
+
+    def _shed_one(self, camera_id: CameraId) -> None:
+        pipeline = self._pipelines.get(camera_id)  # it may have moved to another shard meanwhile
+        if pipeline is not None:
+            pipeline.skip_to_key(LoadReason.MEMORY)
 
     def status(self) -> ShardStatus:
         """A recent state; any thread."""
         pipelines = list(self._pipelines.values())
         waiting = sum(len(pipeline.queue) for pipeline in pipelines)
         rung = self.load.rung
-        load = sum(self.costs().values())
+        load = predicted_load([pipeline.cost for pipeline in pipelines if pipeline.is_decoding], rung)
         return ShardStatus(self.name, len(pipelines), rung.k, waiting, rung.scale, load)
 
     def step(self) -> float:
@@ -176,7 +185,11 @@ class CameraShard:
         return 0.0
 
     def drain(self, *, deadline_mono_s: float) -> None:
-        """Process what waits until the deadline, then end everything: tracks are handed on, the rest is booked."""
+        """Process what waits until the deadline, then end everything: tracks are handed on, the rest is booked.
+
+        May be called again when the shard's thread has ended: a camera that another shard handed over since then is
+        ended too.
+        """
         while self._orders:
             self._orders.popleft()()
         while self._clock.mono_s() < deadline_mono_s:
@@ -213,7 +226,7 @@ class CameraShard:
     def _tick(self, now_s: float) -> None:
         for pipeline in self._pipelines.values():
             pipeline.tick(now_s)
-        costs = [pipeline.cost for pipeline in self._pipelines.values() if pipeline.stream is not None]
+        costs = [pipeline.cost for pipeline in self._pipelines.values() if pipeline.is_decoding]
         oldest_age_s = max((_live_age_s(pipeline, now_s) for pipeline in self._pipelines.values()), default=0.0)
         if self.load.decide(now_s, oldest_age_s=oldest_age_s, costs=costs):
             self._skip(now_s)
@@ -221,14 +234,15 @@ class CameraShard:
     def _skip(self, now_s: float) -> None:
         """Let cameras skip to their next key frame until the rest can be caught up with.
 
-        Of those that are far behind, the one that has skipped the smallest share of its packets is the next: so no
-        camera pays for the others, however their key frames lie. At most half of the cameras at once.
+        Of those that are far behind, the one that has skipped the smallest share of its packets is the next. One whose
+        next key frame has not come yet skips what waits and what comes until then: so no camera pays for the others,
+        however far apart its key frames are. At most half of those at once.
         """
         limits, rung = self.load.limits, self.load.rung
         behind = [
             pipeline
             for pipeline in self._pipelines.values()
-            if _live_age_s(pipeline, now_s) > BACKLOG_SHARE * limits.age_skip_s and pipeline.queue.can_skip
+            if _live_age_s(pipeline, now_s) > BACKLOG_SHARE * limits.age_skip_s
         ]
         behind.sort(key=lambda pipeline: pipeline.skip_share)
         for pipeline in behind[: (len(behind) + 1) // 2]:
@@ -237,7 +251,7 @@ class CameraShard:
             )
             if backlog_s < BACKLOG_SHARE * limits.age_skip_s:
                 break
-            if skipped := pipeline.skip_to_key():
+            if skipped := pipeline.skip_to_key(self.load.reason, also_to_come=True):
                 logger.warning(
                     "Camera %s: overload, %d packets skipped to the next key frame", pipeline.camera.name, skipped
                 )

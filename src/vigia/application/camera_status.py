@@ -15,9 +15,9 @@ class LoadState(StrEnum):
     """How thoroughly a camera is looked at."""
 
     FULL = "full"
-    """As configured; with an automatic cadence, as planned for this machine at the start."""
+    """At least six times a second, or as often as a fixed cadence says, in an input of the ordinary size."""
     REDUCED = "reduced"
-    """Looked at less often, or in a smaller picture, than at the start: the shard had fallen behind."""
+    """Looked at less often, or in a smaller picture: the shard had fallen behind, or has more cameras than time."""
     SKIPPING = "skipping"
     """Packets were skipped up to a key frame within the last seconds."""
 
@@ -32,6 +32,8 @@ class LoadReason(StrEnum):
     """What its shard's cameras cost, as measured, is more than the shard has."""
     QUEUE_FULL = "queue_full"
     """Its packet queue overflowed."""
+    MEMORY = "memory"
+    """The memory limit was passed, and waiting packets were given back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,11 @@ class ThreadCrew:
         logger.info("Stopping: shards")
         request_stop_all(self.shard_services)
         join_all(self.shard_services, deadline_mono_s=deadline_s, clock=clock)
+        if not any(service.is_alive for service in self.shard_services):
+            # A camera that was on its way from one shard to another belongs to no thread now: once for those who let
+            # go, once for those who take over.
+            for shard in (*self.shards, *self.shards):
+                shard.drain(deadline_mono_s=clock.mono_s())
         self.commit.begin_drain(deadline_s)
         join_all([self.commit_service], deadline_mono_s=deadline_s, clock=clock)
 

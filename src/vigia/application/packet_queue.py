@@ -82,10 +82,9 @@ class PacketQueue:
         """Take out every packet before the newest waiting key frame; nothing when there is none behind the head."""
         return [self.pop() for _ in range(self._newest_key(list(self._packets)))]
 
-    @property
-    def can_skip(self) -> bool:
-        """True when a key frame waits behind the head. Any thread; approximate."""
-        return self._newest_key(list(self._packets)) > 0
+    def pop_all(self) -> list[Packet]:
+        """Take out every packet that waits now. Consumer only."""
+        return [self.pop() for _ in range(len(self._packets))]
 
     def bytes_before_newest_key(self) -> int:
         """How much ``pop_until_key`` would free, bytes. Any thread; approximate."""

@@ -9,8 +9,9 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vigia.application.camera_cost import FPS_ASSUMED, FPS_CREDIBLE_MAX
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.errors import SourceEnded
 from vigia.application.load_control import LoadLimits
@@ -27,10 +28,14 @@ from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
 READ_S = 4.0
 """For all cameras together: packets are read as they come."""
 WORK_S = 5.0
+MEASURED_K = 2
+"""Both kinds of frames come by, looked at and not."""
 SAMPLES_MAX = 4
 """Different cameras that are measured; they stand for the others."""
 PACKETS_MAX = 150
 """Of one camera."""
+PACKETS_MIN = 30
+"""Of one camera, a key frame first, even when its share of the time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,9 @@ class Capacity:
 
     shards: int
     fps: float
-    """Mean frame rate of the cameras that were measured."""
+    """Mean frame rate of the cameras that were measured, by their time stamps."""
     decode_s: float
-    """Decoding a frame, gate included, with all shards at work."""
+    """All that a frame takes beside detection, most of it decoding, with all shards at work."""
     detect_s: float
     """One detection with matching and judging."""
     load_target: float
@@ -65,6 +70,7 @@ class _Bench:
 
     def __init__(self, pipelines: Sequence[CameraPipeline], packets: Sequence[Sequence[Packet]]) -> None:
         self.pipelines = pipelines
+        self.frames = 0
         each = ([(pipeline, packet) for packet in own] for pipeline, own in zip(pipelines, packets, strict=True))
         in_turn = (turn for turns in itertools.zip_longest(*each) for turn in turns if turn is not None)
         self._turns = itertools.cycle(list(in_turn))
@@ -73,7 +79,10 @@ class _Bench:
         """Process the next packet; the clip starts over at its end."""
         pipeline, packet = next(self._turns)
         pipeline.ledger.received += 1
+        if self.frames >= len(self.pipelines):  # a stream begins once: what was measured of it shall not be forgotten
+            packet = replace(packet, discontinuity=False)
         pipeline.process(packet)
+        self.frames += 1
         return 0.0
 
 
@@ -92,13 +101,15 @@ def measure_capacity(
     if not samples:
         return None
     shards = settings.shard_count(cores=len(os.sched_getaffinity(0)))
-    open_gate = settings.detector.model_copy(update={"motion_gate": False, "cadence_k": 2, "cadence_k_max": 8})
+    open_gate = settings.detector.model_copy(update={"motion_gate": False, "cadence_k": MEASURED_K, "cadence_k_max": 8})
     hot_path = HotPath(settings.model_copy(update={"detector": open_gate}), clock=clock)
     benches = [_bench(hot_path, f"check-{n}", make_detector(), samples) for n in range(shards)]
     services = [LoopService(f"check-{n}", bench.step, clock=clock) for n, bench in enumerate(benches)]
+    started_s = clock.mono_s()
     for service in services:
         service.start()
     clock.wait(threading.Event(), WORK_S)
+    worked_s = clock.mono_s() - started_s
     for service in services:
         service.request_stop()
     for service in services:
@@ -106,11 +117,13 @@ def measure_capacity(
         if service.failure is not None:
             raise service.failure
     costs = [pipeline.cost for bench in benches for pipeline in bench.pipelines]
+    detect_s = sum(cost.detect.value_s for cost in costs) / len(costs)
+    frame_s = shards * worked_s / max(1, sum(bench.frames for bench in benches))
     return Capacity(
         shards=shards,
-        fps=sum(cost.fps for cost in costs) / len(costs),
-        decode_s=sum(cost.decode.value_s for cost in costs) / len(costs),
-        detect_s=sum(cost.detect.value_s for cost in costs) / len(costs),
+        fps=sum(_fps(packets) for _, packets in samples) / len(samples),
+        decode_s=max(0.0, frame_s - detect_s / MEASURED_K),
+        detect_s=detect_s,
         load_target=LoadLimits().load_target,
     )
 
@@ -135,17 +148,29 @@ def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> 
     )
     found = []
     for number, camera in enumerate(wanted):
-        now_s = clock.mono_s()
-        limit_s = now_s + max(0.2, (until_s - now_s) / (len(wanted) - number))
         source = AvFrameSource(camera, clock=clock, options=options)
         packets: list[Packet] = []
         with contextlib.closing(source), contextlib.suppress(SourceEnded, VigiaError):
             source.open()
+            now_s = clock.mono_s()
+            enough_s = now_s + max(0.2, (until_s - now_s) / (len(wanted) - number))
             for packet in source.packets():
+                now_s = clock.mono_s()
                 if packets or packet.is_key:
                     packets.append(packet)
-                if len(packets) >= PACKETS_MAX or clock.mono_s() >= limit_s:
+                enough = len(packets) >= PACKETS_MIN and now_s >= enough_s
+                if enough or len(packets) >= PACKETS_MAX or now_s >= enough_s + READ_S:
                     break
         if packets:
             found.append((camera, packets))
     return found
+
+
+def _fps(packets: Sequence[Packet]) -> float:
+    """Frames a second by the packets' times; what the stream says of itself where they do not tell."""
+    times_s = [packet.at_mono_s for packet in packets]
+    span_s = max(times_s) - min(times_s)
+    told = packets[0].stream.fps
+    if len(packets) >= PACKETS_MIN and span_s > 0.0:
+        return (len(packets) - 1) / span_s
+    return told if 0.0 < told <= FPS_CREDIBLE_MAX else FPS_ASSUMED

@@ -36,6 +36,8 @@ def why(load: CameraLoad) -> str:
         return translate("more work than time")
     if load.reason is LoadReason.QUEUE_FULL:
         return translate("queue full")
+    if load.reason is LoadReason.MEMORY:
+        return translate("memory limit")
     return ""
 
 

@@ -4,10 +4,13 @@ Looked for, in this order: the models directory, then the Python package that ca
 the registry's is never used.
 """
 
+import atexit
 import hashlib
 import importlib.metadata
 import logging
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +26,7 @@ logger = logging.getLogger("vigia.models")
 AUTO_CONNECT_TIMEOUT_S = 3.0
 """A first run does not wait longer than this for an address that does not answer."""
 PULL_TIMEOUT_S = 60.0
+WEIGHTS_MODE = 0o644
 WEIGHTS_MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -92,26 +96,39 @@ class ModelStore:
         return spec, (self.prepared(spec, source=path) if spec.prepared else path)
 
     def prepared(self, spec: ModelSpec, *, source: Path | None = None) -> Path:
-        """The prepared graph, made when it is not cached yet."""
-        target = self._directory / f"{spec.name}-{spec.sha256[:12]}-prepared{PREPARATION_VERSION}.onnx"
+        """The prepared graph, made when it is not cached yet; where the cache cannot be written, made for this run."""
+        name = f"{spec.name}-{spec.sha256[:12]}-prepared{PREPARATION_VERSION}.onnx"
+        target = self._directory / name
         if target.exists():
             return target
         source = source if source is not None else self._published(spec)
-        partial = target.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._prepare(spec, source, target)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            logger.warning("models directory %s cannot be written (%s): preparing for this run", self._directory, why)
+            own = Path(tempfile.mkdtemp(prefix="vigia-models-"))
+            atexit.register(shutil.rmtree, own, ignore_errors=True)
+            target = own / name
+            self._prepare(spec, source, target)
+        return target
+
+    @staticmethod
+    def _prepare(spec: ModelSpec, source: Path, target: Path) -> None:
+        """Write the file beside its place, see it on the disk, and only then give it its name: never half of one."""
         # Imported here and not above: onnx is 30 MB that no other start needs.
         from vigia.infrastructure.detection.prepare import prepare_graph  # noqa: PLC0415 - see the line above
 
+        handle, partial = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part", dir=target.parent)
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            prepare_graph(source, partial, family=spec.family)
-            partial.replace(target)
-        except OSError as error:
-            raise ModelUnavailable(
-                "cannot write to the models directory %(directory)s: %(why)s",
-                directory=self._directory,
-                why=error.strerror or type(error).__name__,
-            ) from error
-        return target
+            prepare_graph(source, Path(partial), family=spec.family)
+            os.fchmod(handle, WEIGHTS_MODE)
+            os.fsync(handle)
+            Path(partial).replace(target)
+        finally:
+            os.close(handle)
+            Path(partial).unlink(missing_ok=True)
 
     def pull(self, spec: ModelSpec, *, connect_timeout_s: float = 10.0) -> Path:
         """Fetch weights from their public address, check them and keep them.
