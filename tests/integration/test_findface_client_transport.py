@@ -258,7 +258,7 @@ def test_connection_that_nobody_needs_is_closed() -> None:
             forgotten = transport._idle[0].client
             clock.advance(KEEPALIVE_EXPIRY_S + 0.1)
             transport.request(HttpRequest("GET", "/one"))
-            assert forgotten.is_closed
+            assert not forgotten._pool.connections
             assert len(transport._idle) == 1
             transport.request(HttpRequest("GET", "/one"))
     assert server.connections == 2
