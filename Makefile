@@ -3,7 +3,7 @@
 #   make run ARGS="--duration 60 --json"
 #   make test                   the whole test suite
 # Others: make check (lint, types, layers, house rules), make bench (every claim of speed, beside its
-# baseline: 25 minutes; QUICK=1 for a first look, ARGS="throughput paced" for some of it), make lock, make clean.
+# baseline: 24 minutes; QUICK=1 for a first look, ARGS="throughput paced" for some of it), make lock, make clean.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python

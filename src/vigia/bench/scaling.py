@@ -31,8 +31,7 @@ def run(context: BenchContext) -> BenchResult:
     counts = COUNTS_QUICK if context.quick else COUNTS
     with open_site(context) as site:
         runs = [
-            in_child(watched_run, site, clips, cameras=count, duration_s=context.pick(9.0, 8.0), detector__model=model)
-            for count in counts
+            in_child(watched_run, site, clips, cameras=count, duration_s=8.0, detector__model=model) for count in counts
         ]
     bytes_alone = rss_bytes(runs[0])
     held = _held(context)
