@@ -17,7 +17,7 @@ CLIP_S = 10.0
 CLIP_PASSAGES = (3, 4)
 CLIPS = {720: 8, 1080: 4}
 """Different clips by height; more cameras than that play them again."""
-QUICK_CLIPS = {720: 3, 1080: 2}
+QUICK_CLIPS = {720: 2, 1080: 1}
 
 
 def clip_spec(height: int, *, count: int) -> DemoSpec:

@@ -82,7 +82,8 @@ def _threads_and_processes(
     context: BenchContext, models: Sequence[str], default_px: float, *, repeats: int
 ) -> dict[WorkersKind, list[CaseSamples]]:
     """The same work by threads and by processes, each beside decode-only of its own kind."""
-    cases = [FlatCase(HEIGHTS[0], models[0], k, default_px) for k in WORKERS_CADENCES]
+    cadences = WORKERS_CADENCES[-1:] if context.quick else WORKERS_CADENCES
+    cases = [FlatCase(HEIGHTS[0], models[0], k, default_px) for k in cadences]
     found: dict[WorkersKind, list[CaseSamples]] = {}
     for kind in WorkersKind:
         with FlatWorkers(kind=kind) as workers:
