@@ -1,7 +1,6 @@
 """What a benchmark is given: how thorough to be, where to write, the clips and the models."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +47,9 @@ class BenchContext:
         """How often one thing is measured."""
         return 2 if self.quick else 3
 
-    def clips(self, height: int, progress: Callable[[str], None] | None = None) -> list[DemoClip]:
+    def clips(self, height: int) -> list[DemoClip]:
         """The clips of this height (720 or 1080), drawn when the cache does not have them."""
         count = (QUICK_CLIPS if self.quick else CLIPS)[height]
-        if progress is not None:
-            progress(f"{count} clips of {height} lines")
         return generate_clips(clip_spec(height, count=count), self.settings().models_directory().parent / "demo")
 
     def settings(self, **overrides: object) -> Settings:
