@@ -1,7 +1,10 @@
 """When garbage is collected, how pauses are measured, and who gives back memory; on a simulated clock, real gc."""
 
+import ctypes
 import gc
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -380,6 +383,37 @@ def test_the_real_resident_set_is_read_and_the_real_heap_trimmed() -> None:
     manager.step()
     assert 1 * MB < manager.stats.rss_bytes < 100_000 * MB
     assert trim_heap() in {True, False}
+
+
+HELD_PICTURES = """
+import psutil
+from vigia.infrastructure.memory import steady_heap
+{call}
+del_me = bytearray(30_000_000)  # from here on glibc would take pictures from the heap
+del del_me
+process = psutil.Process()
+before = process.memory_info().rss
+pictures, kept = [], []
+for _ in range(20):
+    pictures.append(bytearray(b"x") * 3_000_000)
+    kept.append(bytearray(b"x") * 100_000)
+pictures.clear()
+print((process.memory_info().rss - before) // 1_000_000)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="no glibc here")
+def test_freed_pictures_leave_the_process_whatever_lies_between_them() -> None:
+    left_mb = {
+        call: int(
+            subprocess.run(
+                [sys.executable, "-c", HELD_PICTURES.format(call=call)], capture_output=True, check=True
+            ).stdout
+        )
+        for call in ("steady_heap()", "")
+    }
+    assert left_mb["steady_heap()"] < 10
+    assert left_mb[""] > 40, "the case that it is for"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.detection.registry import ModelSpec
-from vigia.infrastructure.memory import MemoryManager
+from vigia.infrastructure.memory import MemoryManager, steady_heap
 from vigia.infrastructure.metrics import ProcessFacts
 from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
 
@@ -103,6 +103,7 @@ class System:
             BaseException: what ended a main service unexpectedly.
         """
         settings = self._settings
+        steady_heap()
         model = resolved_model(settings)
         self._model = model[0].name
         outbox = SqliteOutbox(

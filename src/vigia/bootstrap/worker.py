@@ -37,8 +37,7 @@ from vigia.domain.errors import VigiaError
 from vigia.domain.passages import ProcessedWindow
 from vigia.infrastructure.i18n import translate_error
 from vigia.infrastructure.logging.forwarding import LogForwarder
-from vigia.infrastructure.memory import MemoryManager
-from vigia.infrastructure.memory.malloc_trim import trim_heap
+from vigia.infrastructure.memory import MemoryManager, steady_heap, trim_heap
 from vigia.infrastructure.metrics import ProcessFacts
 
 logger = logging.getLogger("vigia.workers")
@@ -133,6 +132,7 @@ class Worker:
         self._doubtful: list[tuple[CameraId, CaptureId]] = []
         self._beats = 0
         self._facts = ProcessFacts()
+        steady_heap()
         self._crew = self._wire()
         self._memory = MemoryManager(
             clock,

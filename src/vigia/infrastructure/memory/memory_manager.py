@@ -20,8 +20,8 @@ from vigia.application.errors import ConfigurationError
 from vigia.application.ports import Clock, Sheddable
 from vigia.application.service import LoopService
 from vigia.infrastructure.logging import RepeatGate, get_logger
+from vigia.infrastructure.memory.allocator import trim_heap
 from vigia.infrastructure.memory.gc_pauses import OLDEST_GENERATION, GcPauses, PauseStats
-from vigia.infrastructure.memory.malloc_trim import trim_heap
 
 logger = get_logger("memory")
 
