@@ -22,13 +22,13 @@ from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.application.use_cases.send_to_findface import SendToFindfaceUseCase
 from vigia.application.use_cases.stream_camera import StreamCameraUseCase
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet, Picture, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, LedgerPage
 from vigia.domain.motion_gate import MotionGate
 from vigia.domain.passages import PassageReport, ProcessedWindow
+from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.clock import SystemClock
 from vigia.testing.flaky_recognizer import FlakyRecognizer

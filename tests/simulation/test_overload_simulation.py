@@ -17,12 +17,12 @@ from vigia.application.service import LoopService
 from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Picture
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, FrameFate
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.clock import SystemClock
 from vigia.testing.memory_outbox import MemoryOutbox

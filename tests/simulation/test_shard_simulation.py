@@ -15,12 +15,12 @@ from vigia.application.ports import VideoDecoder
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, FrameFate, LedgerPage, TrackFate
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.testing.sim_clock import SimClock
 from vigia.testing.video import STREAM, ScriptedDecoder, ScriptedDetector, ScriptedPacket, ScriptedPicture, packet, walk

@@ -21,7 +21,8 @@ from vigia.domain.camera import CameraId
 from vigia.domain.errors import TransitionError
 from vigia.domain.event import FaceEvent
 from vigia.domain.geometry import Boxes
-from vigia.domain.track import Track, TrackEnd, TrackId
+from vigia.domain.motion import TrackEnd, TrackId
+from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
 GATE = CameraId("gate")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from making import MakeEvent
 from vigia.domain.errors import TransitionError
-from vigia.domain.track import RECENT_FRAMES, Track, TrackEnd, TrackId, expected_boxes
+from vigia.domain.motion import TrackEnd, TrackId, expected_boxes
+from vigia.domain.track import RECENT_FRAMES, Track
 from vigia.testing.video import ScriptedPicture
 
 

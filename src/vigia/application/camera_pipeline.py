@@ -18,14 +18,15 @@ from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
 from vigia.domain.frame import Frame, Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, FrameFate, TrackFate
+from vigia.domain.motion import TrackEnd
 from vigia.domain.motion_gate import MotionGate
-from vigia.domain.track import Track, TrackEnd
+from vigia.domain.track import Track
+from vigia.domain.track_filter import TrackFilter
 
 logger = logging.getLogger("vigia.shard")
 

@@ -20,8 +20,8 @@ from vigia.bench.site import PacedFigures, SiteRun, camera_id, open_site, site_m
 from vigia.bench.site_clips import site_cameras
 from vigia.domain.camera import CameraId
 from vigia.domain.ground_truth import ClipTruth
+from vigia.domain.motion import TrackEnd
 from vigia.domain.passages import VISIBLE_MIN, DeliveredCapture, face_size_px, find_face
-from vigia.domain.track import TrackEnd
 
 CAMERAS = 8
 LIMIT_S = 0.25

@@ -18,12 +18,12 @@ from vigia.application.service import LoopService
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
-from vigia.domain.best_shot import TrackFilter
 from vigia.domain.camera import Camera
 from vigia.domain.frame import Frame
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.config import CameraSettings, Settings
 from vigia.infrastructure.video.decoder import AvVideoDecoder

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 from vigia.application.ports import FaceDetector
-from vigia.domain.best_shot import assess
 from vigia.domain.event import Box, EventId, FaceEvent
 from vigia.domain.frame import Frame
+from vigia.domain.quality import assess
 
 
 def _any_size(_box_xyxy: Box) -> bool:

@@ -24,15 +24,8 @@ import numpy as np
 
 from vigia.domain.camera import CameraId
 from vigia.domain.event import FaceEvent
-from vigia.domain.track import (
-    Motion,
-    Track,
-    TrackEnd,
-    TrackId,
-    TrackSnapshot,
-    contradicts_leaving,
-    expected_boxes,
-)
+from vigia.domain.motion import Motion, TrackEnd, TrackId, TrackSnapshot, contradicts_leaving, expected_boxes
+from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
 logger = logging.getLogger("vigia.tracks")
