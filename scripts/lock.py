@@ -25,3 +25,4 @@ def lock(source: str, target: str, *options: str) -> None:
 if __name__ == "__main__":
     lock("pyproject.toml", "requirements/lock.txt", "--all-extras")
     lock("requirements/offline-model.in", "requirements/offline-model.txt", "--no-deps")
+    lock("requirements/tracking-peers.in", "requirements/tracking-peers.txt", "--no-deps")

@@ -21,7 +21,7 @@ from vigia.domain.camera import CameraId
 from vigia.domain.errors import TransitionError
 from vigia.domain.event import FaceEvent
 from vigia.domain.geometry import Boxes
-from vigia.domain.motion import TrackEnd, TrackId
+from vigia.domain.motion import Expected, TrackEnd, TrackId
 from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
@@ -38,12 +38,13 @@ class Interrupted(TrackMatchingService):
     def assign(
         self,
         boxes: Boxes,
-        track_boxes: Boxes,
+        expected: Expected,
         frame_size: tuple[int, int],
         *,
+        weak: NDArray[np.bool_] | None = None,
         forbidden: NDArray[np.bool_] | None = None,
     ) -> list[Match]:
-        matches = super().assign(boxes, track_boxes, frame_size, forbidden=forbidden)
+        matches = super().assign(boxes, expected, frame_size, weak=weak, forbidden=forbidden)
         between, self.between = self.between, None
         if between is not None:
             between()
@@ -70,8 +71,8 @@ def test_a_new_face_starts_a_track_and_the_next_event_joins_it(make_event: MakeE
 
 def test_distance_is_the_fall_back(make_event: MakeEvent) -> None:
     tracks = use_case()
-    first = tracks.process_event(make_event(100, frame=0))
-    second = tracks.process_event(make_event(205, frame=5))
+    first = tracks.process_event(make_event(100, frame=0, side_px=60))
+    second = tracks.process_event(make_event(190, 150, frame=5, side_px=60))
     assert second.track_id == first.track_id
     assert second.match is not None
     assert second.match.kind is MatchKind.DISTANCE
@@ -218,12 +219,13 @@ def test_an_event_that_loses_every_race_still_lands(make_event: MakeEvent) -> No
         def assign(
             self,
             boxes: Boxes,
-            track_boxes: Boxes,
+            expected: Expected,
             frame_size: tuple[int, int],
             *,
+            weak: NDArray[np.bool_] | None = None,
             forbidden: NDArray[np.bool_] | None = None,
         ) -> list[Match]:
-            matches = super().assign(boxes, track_boxes, frame_size, forbidden=forbidden)
+            matches = super().assign(boxes, expected, frame_size, weak=weak, forbidden=forbidden)
             if not self.nested:
                 self.nested = True
                 tracks.process_event(make_event(100, frame=next(self.frames), at_s=0.1))

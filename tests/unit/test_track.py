@@ -104,8 +104,8 @@ def test_constant_velocity_is_predicted(make_event: MakeEvent, vx: float, vy: fl
     for i in range(1, 6):
         track.add_event(make_event(400 + vx * i, 300 + vy * i, frame=i))
     box = expected_boxes([track.snapshot], 1000.0 + (5 + ahead) / 30)[0]
-    assert box[0] == pytest.approx(400 + vx * (5 + ahead), abs=0.5)
-    assert box[1] == pytest.approx(300 + vy * (5 + ahead), abs=0.5)
+    assert box[0] == pytest.approx(400 + vx * (5 + ahead), abs=0.5 + 0.04 * abs(vx) * (5 + ahead))
+    assert box[1] == pytest.approx(300 + vy * (5 + ahead), abs=0.5 + 0.04 * abs(vy) * (5 + ahead))
 
 
 def test_prediction_has_a_limit_and_keeps_boxes_boxes(make_event: MakeEvent) -> None:

@@ -1,10 +1,14 @@
-"""Where tracked faces are and how they move: constant velocity, smoothed."""
+"""Where tracked faces are and how they move.
+
+A Kalman filter of constant velocity, driven by white noise of acceleration (Bar-Shalom, Li, Kirubarajan: Estimation
+with Applications to Tracking and Navigation, 2001, section 6.2.2). Variances are in squared box sides, so that the
+noise follows the box; all noise grows with the seconds passed, so that the cadence of detection changes nothing.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
-from typing import NewType
+from math import copysign, exp
+from typing import NamedTuple, NewType, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +17,22 @@ from vigia.domain.event import Box, FaceEvent
 from vigia.domain.geometry import Boxes
 
 TrackId = NewType("TrackId", int)
+Corners: TypeAlias = tuple[float, float, float, float]
+"""One box in plain numbers: left, top, right, bottom."""
+Variance: TypeAlias = tuple[float, float, float]
+"""Of place, of place with velocity, of velocity: in squared box sides, and those a second and a second squared."""
 
-VELOCITY_MEMORY_S = 0.3
-"""Time constant of the velocity's running mean. In seconds, so that it means the same at any detection cadence: a box
-that jitters by 2 px seems to move 60 px/s between two frames at 30 fps, and to stand still over a third of a second."""
+CENTRE_NOISE = 0.08
+"""Standard deviation of a detected box's centre, in sides."""
+ACCELERATION = 0.55
+"""Root of the spectral density of a face's acceleration, sides / s^1.5: people change their pace within a second."""
+VELOCITY_START = 3.0
+"""Standard deviation of the velocity of somebody just seen, sides a second: a walk is three to six face widths."""
+SIZE_NOISE = 0.08
+SIZE_ACCELERATION = 0.3
+GROWTH_START = 0.5
+SIZE_HOLDS_S = 0.3
+"""Time constant with which a change of size fades in a prediction: sizes jitter more than they change."""
 ELAPSED_MIN_S = 1.0 / 120.0
 """Live frames are timed by their arrival: those that a network held up come at once, and a face would seem to fly."""
 PREDICTION_MAX_S = 1.0
@@ -40,42 +56,90 @@ class TrackEnd(StrEnum):
     """vigia is stopping, or the camera was removed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """Where a face was last and how it moves. Plain floats: cheaper than arrays for one box."""
+class Motion(NamedTuple):
+    """Where a face is and how it moves, one immutable row of plain floats: cheaper than arrays for one box.
 
-    box_xyxy: tuple[float, float, float, float]
-    velocity_px_s: tuple[float, float, float, float]
-    """Of each edge, pixels a second."""
+    Centre and size are filtered apart; both axes of each share their variances, because they are measured together.
+    """
+
+    box_xyxy: Corners
+    """As last found, cut by the frame's edge where it was."""
+    x: float
+    """Centre of the whole box, what the edge hides included."""
+    y: float
+    width: float
+    height: float
+    vx: float
+    """Pixels a second."""
+    vy: float
+    wider: float
+    """Pixels a second."""
+    higher: float
+    centre_variance: Variance
+    size_variance: Variance
     at_s: float
-    measurements: int = 1
 
     @classmethod
     def started(cls, event: FaceEvent) -> "Motion":
         """At rest where the first event is."""
-        return cls(floats_of(event.box_xyxy), (0.0, 0.0, 0.0, 0.0), event.at_mono_s)
+        left, top, right, bottom = box = floats_of(event.box_xyxy)
+        x, y, width, height = (left + right) * 0.5, (top + bottom) * 0.5, right - left, bottom - top
+        return cls(box, x, y, width, height, 0.0, 0.0, 0.0, 0.0, CENTRE_AT_START, SIZE_AT_START, event.at_mono_s)
 
     def advanced(self, event: FaceEvent) -> "Motion":
         """The motion after one more, newer event; an older one changes nothing."""
-        elapsed_s = event.at_mono_s - self.at_s
+        _, x, y, width, height, vx, vy, wider, higher, centre, size, at_s = self
+        elapsed_s = event.at_mono_s - at_s
         if elapsed_s <= 0.0:
             return self
         elapsed_s = max(elapsed_s, ELAPSED_MIN_S)
         box = floats_of(event.box_xyxy)
-        # Until a memory's worth of time has passed the mean is a plain one: the first measurement counts whole.
-        share = max(1.0 - exp(-elapsed_s / VELOCITY_MEMORY_S), 1.0 / self.measurements)
-        old, before, gain, keep = self.box_xyxy, self.velocity_px_s, share / elapsed_s, 1.0 - share
-        velocity = (  # written out: a fifth of the time of a loop, several times a frame
-            gain * (box[0] - old[0]) + keep * before[0],
-            gain * (box[1] - old[1]) + keep * before[1],
-            gain * (box[2] - old[2]) + keep * before[2],
-            gain * (box[3] - old[3]) + keep * before[3],
-        )
-        return Motion(box, velocity, event.at_mono_s, self.measurements + 1)
+        left, top, right, bottom = _whole(box, width, height, event.frame_size_wh)
+        near, far, centre = _filtered(centre, elapsed_s, CENTRE_NOISE, ACCELERATION)
+        x, y = x + vx * elapsed_s, y + vy * elapsed_s
+        off_x, off_y = (left + right) * 0.5 - x, (top + bottom) * 0.5 - y
+        x, y, vx, vy = x + near * off_x, y + near * off_y, vx + far * off_x, vy + far * off_y
+        near, far, size = _filtered(size, elapsed_s, SIZE_NOISE, SIZE_ACCELERATION)
+        width, height = width + wider * elapsed_s, height + higher * elapsed_s
+        off_x, off_y = right - left - width, bottom - top - height
+        width, height = max(width + near * off_x, 1.0), max(height + near * off_y, 1.0)
+        wider, higher = wider + far * off_x, higher + far * off_y
+        return Motion(box, x, y, width, height, vx, vy, wider, higher, centre, size, event.at_mono_s)
 
 
-@dataclass(frozen=True, slots=True)
-class TrackSnapshot:
+CENTRE_AT_START: Variance = (CENTRE_NOISE**2, 0.0, VELOCITY_START**2)
+SIZE_AT_START: Variance = (SIZE_NOISE**2, 0.0, GROWTH_START**2)
+
+
+def _filtered(before: Variance, elapsed_s: float, noise: float, acceleration: float) -> tuple[float, float, Variance]:
+    """One step of the filter: gains of place and of velocity, and the variances after the measurement."""
+    place, mixed, velocity = before
+    drive = acceleration * acceleration * elapsed_s
+    place += elapsed_s * (2.0 * mixed + elapsed_s * (velocity + drive / 3.0))
+    mixed += elapsed_s * (velocity + 0.5 * drive)
+    share = 1.0 / (place + noise * noise)
+    near, far = place * share, mixed * share
+    return near, far, (place * (1.0 - near), mixed * (1.0 - near), velocity + drive - far * mixed)
+
+
+def _whole(box: Corners, width: float, height: float, frame_wh: tuple[int, int]) -> Corners:
+    """The box as it would be without the frame's edge: what is cut off on one side is known from its size before."""
+    left, top, right, bottom = box
+    far_x, far_y = frame_wh[0] - EDGE_PX, frame_wh[1] - EDGE_PX
+    if left > EDGE_PX and top > EDGE_PX and right < far_x and bottom < far_y:
+        return box
+    if left <= EDGE_PX and right < far_x:
+        left = min(left, right - width)
+    elif right >= far_x and left > EDGE_PX:
+        right = max(right, left + width)
+    if top <= EDGE_PX and bottom < far_y:
+        top = min(top, bottom - height)
+    elif bottom >= far_y and top > EDGE_PX:
+        bottom = max(bottom, top + height)
+    return left, top, right, bottom
+
+
+class TrackSnapshot(NamedTuple):
     """What matching needs to know of a track. Immutable: taken under the lock, used outside it."""
 
     id: TrackId
@@ -96,23 +160,49 @@ class TrackSnapshot:
         return None
 
 
-def expected_boxes(snapshots: Sequence[TrackSnapshot], at_s: float) -> Boxes:
-    """Where the faces of tracks should be at ``at_s``: float32 (T, 4), full-frame pixels.
+class Expected(NamedTuple):
+    """Where the faces of tracks should be at one moment."""
 
-    Constant velocity, never further than PREDICTION_MAX_S from the last measurement, forward or back.
-    """
-    if not snapshots:
-        return np.zeros((0, 4), dtype=np.float32)
-    rows = np.array([(*s.motion.box_xyxy, *s.motion.velocity_px_s, s.motion.at_s) for s in snapshots], dtype=np.float64)
-    ahead_s = np.clip(at_s - rows[:, 8:9], -PREDICTION_MAX_S, PREDICTION_MAX_S)
-    boxes: Boxes = (rows[:, :4] + rows[:, 4:8] * ahead_s).astype(np.float32)
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1.0)
-    return boxes
+    boxes_xyxy: Boxes
+    """float32 (T, 4), full-frame pixels; whole boxes, also where they reach beyond the frame."""
+    spreads: NDArray[np.float32]
+    """float32 (T,): standard deviation of the centre, in box sides."""
+    silences_s: NDArray[np.float32]
+    """float32 (T,): time since the track's face was last found, seconds."""
+    at_edge: bool = True
+    """Whether any of the boxes may reach the frame's edge."""
+
+    @classmethod
+    def of(cls, snapshots: Sequence[TrackSnapshot], at_s: float, *, frame_wh: tuple[int, int] = (0, 0)) -> "Expected":
+        """Predict all tracks: constant velocity, never further than PREDICTION_MAX_S from the last measurement."""
+        if not snapshots:
+            return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32), at_edge=False)
+        table = [_row(snapshot.motion, at_s) for snapshot in snapshots]
+        far_x, far_y = frame_wh[0] - EDGE_PX, frame_wh[1] - EDGE_PX
+        at_edge = any(r[0] <= EDGE_PX or r[1] <= EDGE_PX or r[2] >= far_x or r[3] >= far_y for r in table)
+        rows = np.array(table, dtype=np.float32)
+        return cls(rows[:, :4], rows[:, 4], rows[:, 5], at_edge)
+
+
+def _row(motion: Motion, at_s: float) -> tuple[float, float, float, float, float, float]:
+    _, x, y, width, height, vx, vy, wider, higher, (place, mixed, velocity), _, last_s = motion
+    ahead_s = min(max(at_s - last_s, -PREDICTION_MAX_S), PREDICTION_MAX_S)
+    faded_s = copysign(SIZE_HOLDS_S * (1.0 - exp(-abs(ahead_s) / SIZE_HOLDS_S)), ahead_s)
+    x, y = x + vx * ahead_s, y + vy * ahead_s
+    half_w, half_h = 0.5 * max(width + wider * faded_s, 1.0), 0.5 * max(height + higher * faded_s, 1.0)
+    drive = ACCELERATION * ACCELERATION * abs(ahead_s)
+    variance = place + ahead_s * (2.0 * mixed + ahead_s * (velocity + drive / 3.0))
+    return x - half_w, y - half_h, x + half_w, y + half_h, max(variance, 0.0) ** 0.5, at_s - last_s
+
+
+def expected_boxes(snapshots: Sequence[TrackSnapshot], at_s: float) -> Boxes:
+    """Where the faces of tracks should be at ``at_s``: float32 (T, 4), full-frame pixels."""
+    return Expected.of(snapshots, at_s).boxes_xyxy
 
 
 def contradicts_leaving(
     snapshots: Sequence[TrackSnapshot], expected_xyxy: Boxes, boxes_xyxy: Boxes, frame_size: tuple[int, int]
-) -> NDArray[np.bool_] | None:
+) -> NDArray[np.bool_]:
     """Which faces cannot continue which tracks because the track is on its way out of the picture.
 
     Where one person leaves and another enters at the same edge within a second, their boxes overlap: only the inner
@@ -126,13 +216,8 @@ def contradicts_leaving(
         frame_size: (width, height), pixels.
 
     Returns:
-        bool (E, T); True where the pair is out of the question. None, almost always, when no track is at an edge. Pure.
+        bool (E, T); True where the pair is out of the question; nowhere when no track is at an edge. Pure.
     """
-    if expected_xyxy[:, :2].min(initial=np.inf) > EDGE_PX and (
-        expected_xyxy[:, 2].max(initial=0.0) < frame_size[0] - EDGE_PX
-        and expected_xyxy[:, 3].max(initial=0.0) < frame_size[1] - EDGE_PX
-    ):
-        return None
     last = np.array([snapshot.motion.box_xyxy for snapshot in snapshots], dtype=np.float32).reshape(-1, 4)
     forbidden = np.zeros((len(boxes_xyxy), len(last)), dtype=np.bool_)
     for axis in (0, 1):
@@ -147,7 +232,7 @@ def contradicts_leaving(
     return forbidden
 
 
-def floats_of(box_xyxy: Box) -> tuple[float, float, float, float]:
+def floats_of(box_xyxy: Box) -> Corners:
     """Plain numbers of one box: left, top, right, bottom."""
     left, top, right, bottom = box_xyxy.tolist()
     return left, top, right, bottom

@@ -1,9 +1,9 @@
 """A track: one passage of one face before one camera.
 
-It keeps its first, best and last event, and a picture only for the best: that is the only one that may be posted.
+It keeps its first, best and last event, and a picture only for the best. Whatever else of it may be sent is kept beside
+it, by ``posting.ShotSelection``.
 """
 
-from dataclasses import replace
 from math import hypot
 
 from vigia.domain.camera import CameraId
@@ -109,7 +109,7 @@ class Track:
         first_at_s = min(before.first_at_s, event.at_mono_s)
         self.snapshot = TrackSnapshot(self.id, before.version + 1, motion, frames, first_at_s)
         self.events_count += 1
-        x, y = _centre(floats_of(event.box_xyxy))
+        x, y = _centre(motion.box_xyxy if motion.at_s == event.at_mono_s else floats_of(event.box_xyxy))
         self.moved_max_px = max(self.moved_max_px, hypot(x - self._start_xy[0], y - self._start_xy[1]))
         if event.better_than(self.best):
             self.best = event
@@ -124,7 +124,7 @@ class Track:
             raise TransitionError("track %(track)d has already ended", track=self.id)
         self.end = end
         before = self.snapshot
-        self.snapshot = replace(before, version=before.version + 1)
+        self.snapshot = before._replace(version=before.version + 1)
 
 
 def _centre(box_xyxy: tuple[float, float, float, float]) -> tuple[float, float]:

@@ -1,26 +1,46 @@
 """How well a face fits a track: overlap first, the distance between centres as the fall-back.
 
-The limits follow from the frame and the face: at a detection every few frames a face moves by a share of its own
-size, so a distance in absolute pixels would be too strict near the camera and too loose far from it.
+The limits follow from the frame, the face and how sure its motion is (``domain/motion.py``): at a detection every few
+frames a face moves by a share of its own size, so a distance in absolute pixels would be too strict near the camera and
+too loose far from it.
+
+Faces are given to tracks in stages: the sure ones by overlap, weak ones by overlap with the tracks that are left (they
+keep a track alive through blur and shade; after ByteTrack, Zhang et al. 2022), then the sure ones by distance. Boxes
+are grown before they are compared, the more the less is known of where the face went (after C-BIoU, Yang et al. 2023).
+Each stage is solved for the best total.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import hypot, inf
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from lap import lapjv
 from numpy.typing import ArrayLike, NDArray
 
-from vigia.domain.geometry import EPSILON, Boxes, as_boxes_xyxy, centre_distance_matrix, iou_matrix
+from vigia.domain.geometry import EPSILON, Boxes, as_boxes_xyxy, clip_boxes
+from vigia.domain.motion import Corners, Expected
 
-Corners: TypeAlias = Sequence[float]
-"""One box as plain numbers: left, top, right, bottom."""
-Pair: TypeAlias = tuple[int, int, float, float]
-"""Event, track, overlap, distance."""
+Pair: TypeAlias = tuple[int, int]
+"""Event, track."""
+Gains: TypeAlias = NDArray[np.float32]
+"""float32 (E, T): what each pair is worth; 0 where it is out of the question."""
+
 PAIRS_FEW = 16
 """Up to so many pairs of a face and a track plain numbers are quicker than arrays."""
+GROW_SPREADS = 1.2
+"""Boxes are grown by so many standard deviations of the expected place on each side, as a share of their own size …"""
+GROW_MAX = 0.5
+"""… and by no more than this: twice as wide and high."""
+REACH_SIDES = 0.5
+REACH_SPREADS = 3.0
+"""A face may be this far from where it was expected: a jitter, and three standard deviations of what is unknown."""
+WEAK_IOU_MIN = 0.5
+"""A weak detection must lie where its track is expected: it is a false one more often than a sure one is."""
+SILENCE_COSTS = 0.5
+"""What a second of silence takes from a track's overlap when faces are given out: who was just seen comes first."""
 
 
 class MatchKind(StrEnum):
@@ -43,9 +63,15 @@ class MatchLimits:
     side_ratio_max: float
     """The fall-back by distance asks that the sizes differ by no more than this factor."""
 
+    def reach_sides(self, spread: float) -> float:
+        """How far a face may be from where its track expects it, in mean sides.
 
-@dataclass(frozen=True, slots=True)
-class Match:
+        ``spread``: standard deviation of the expected place, in sides.
+        """
+        return min(self.distance_max_sides, REACH_SIDES + REACH_SPREADS * spread)
+
+
+class Match(NamedTuple):
     """One event goes to one track."""
 
     event: int
@@ -54,7 +80,9 @@ class Match:
     """Row of the track's box."""
     kind: MatchKind
     iou: float
+    """Overlap of both boxes, each grown by what is unknown of the face's motion, in [0, 1]."""
     distance_px: float
+    """Between the face's centre and where it was expected."""
 
 
 class TrackMatchingService:
@@ -63,16 +91,16 @@ class TrackMatchingService:
     Args:
         overlap_threshold: FindFace's ``track_overlap_threshold``: the IoU from which a face continues a track.
         distance_max_share: of the frame's diagonal, in (0, 1]; 0.10 is 147 px at 1280x720.
-        distance_max_sides: in mean box sides: 1.5 lets an 80 px face move 120 px between two detections.
+        distance_max_sides: in mean box sides: the farthest that the fall-back ever reaches.
         side_ratio_max: sizes further apart than this are two faces, at the distance fall-back.
     """
 
     def __init__(
         self,
         *,
-        overlap_threshold: float = 0.25,
+        overlap_threshold: float = 0.12,
         distance_max_share: float = 0.10,
-        distance_max_sides: float = 1.5,
+        distance_max_sides: float = 2.5,
         side_ratio_max: float = 1.8,
     ) -> None:
         self._overlap_threshold = overlap_threshold
@@ -102,112 +130,214 @@ class TrackMatchingService:
             (iou, distance): overlap in [0, 1]; centre distance in pixels, ``inf`` when it is no match at all.
         """
         (first,), (second,) = as_boxes_xyxy(box).tolist(), as_boxes_xyxy(track_box).tolist()
-        return _fit(first, second, self.limits(frame_size))
-
-    def match_all(
-        self, boxes: Boxes, track_boxes: Boxes, frame_size: tuple[int, int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """``match`` for every pair of (E, 4) events and (T, 4) tracks: two float32 (E, T) matrices."""
         limits = self.limits(frame_size)
-        ious = iou_matrix(boxes, track_boxes)
-        distances = centre_distance_matrix(boxes, track_boxes)
-        sides, track_sides = _mean_sides(boxes)[:, None], _mean_sides(track_boxes)[None, :]
-        reach = np.minimum(limits.distance_max_px, (0.5 * limits.distance_max_sides) * (sides + track_sides))
-        impossible = distances > reach
-        impossible |= np.maximum(sides, track_sides) > limits.side_ratio_max * np.minimum(sides, track_sides)
-        distances[impossible] = np.inf
-        return ious, distances
+        return _overlap(first, second, 1.0), _distance(first, second, limits, limits.distance_max_sides)
 
     def assign(
         self,
         boxes: Boxes,
-        track_boxes: Boxes,
+        expected: Expected,
         frame_size: tuple[int, int],
         *,
+        weak: NDArray[np.bool_] | None = None,
         forbidden: NDArray[np.bool_] | None = None,
     ) -> list[Match]:
         """Match the events of one frame to tracks: every event and every track at most once.
 
-        Overlap decides first, over all pairs, best pair first; what is left is matched by distance, nearest first.
-
         Args:
             boxes: float32 (E, 4); E may be 0.
-            track_boxes: float32 (T, 4), expected places at this frame's time; T may be 0.
+            expected: where the tracks should be at this frame's time, T of them; T may be 0.
             frame_size: (width, height), pixels.
+            weak: bool (E,), detections that may only continue a track, and only where it is expected.
             forbidden: bool (E, T), pairs that something else has ruled out.
         """
-        if not len(boxes) or not len(track_boxes):
+        if not len(boxes) or not len(expected.spreads):
             return []
         limits = self.limits(frame_size)
-        if len(boxes) * len(track_boxes) <= PAIRS_FEW and forbidden is None:
-            return _assign_few(boxes.tolist(), track_boxes.tolist(), limits)
-        iou_min = limits.iou_min
-        ious, distances = self.match_all(boxes, track_boxes, frame_size)
-        overlapping, near = ious >= iou_min, np.isfinite(distances)
-        if forbidden is not None:
-            overlapping &= ~forbidden
-            near &= ~forbidden
-
-        def figures(pairs: Sequence[tuple[int, int]]) -> Iterator[Pair]:
-            return ((event, track, float(ious[event, track]), float(distances[event, track])) for event, track in pairs)
-
-        return _greedy(figures(_best_first(-ious, overlapping)), figures(_best_first(distances, near)))
+        track_boxes = expected.boxes_xyxy
+        if expected.at_edge:
+            track_boxes = clip_boxes(track_boxes, width=frame_size[0], height=frame_size[1])
+        if len(boxes) * len(track_boxes) <= PAIRS_FEW and forbidden is None and weak is None:
+            found = _assign_few(boxes.tolist(), track_boxes.tolist(), expected.spreads.tolist(), limits)
+            if found is not None:
+                return found
+        return _Stages(boxes, track_boxes, expected, limits, forbidden).solved(weak)
 
 
-def _fit(box: Corners, track_box: Corners, limits: MatchLimits) -> tuple[float, float]:
-    """``match`` on plain numbers."""
+class _Stages:
+    """One frame's faces and tracks, and what is still free of them."""
+
+    def __init__(
+        self,
+        boxes: Boxes,
+        track_boxes: Boxes,
+        expected: Expected,
+        limits: MatchLimits,
+        forbidden: NDArray[np.bool_] | None,
+    ) -> None:
+        self._limits = limits
+        self._forbidden = forbidden
+        self._spreads = expected.spreads
+        self._standing = np.float32(1.0) - np.float32(SILENCE_COSTS) * np.minimum(expected.silences_s, np.float32(1.0))
+        self._sizes, self._track_sizes = boxes[:, 2:] - boxes[:, :2], track_boxes[:, 2:] - track_boxes[:, :2]
+        centres, track_centres = boxes[:, :2] + boxes[:, 2:], track_boxes[:, :2] + track_boxes[:, 2:]
+        self._gaps = np.abs(centres[:, None] - track_centres[None]) * np.float32(0.5)
+        self._ious = self._grown_ious()
+        self._distances: NDArray[np.float32] | None = None
+        self._matches: list[Match] = []
+        self._events_free = np.ones(len(boxes), dtype=np.bool_)
+        self._tracks_free = np.ones(len(track_boxes), dtype=np.bool_)
+
+    def solved(self, weak: NDArray[np.bool_] | None) -> list[Match]:
+        """All matches: sure faces by overlap, weak ones by overlap, sure ones by distance."""
+        gains: Gains = self._ious * (self._ious >= self._limits.iou_min) * self._standing
+        if weak is not None:
+            gains[weak] = 0.0
+        self._take(gains, MatchKind.IOU)
+        if len(self._matches) == min(gains.shape):
+            return self._matches
+        if weak is not None and self._tracks_free.any():
+            gains = self._ious * (self._ious >= max(WEAK_IOU_MIN, self._limits.iou_min)) * self._standing
+            gains[~weak] = 0.0
+            self._take(gains, MatchKind.IOU)
+        left = self._events_free if weak is None else self._events_free & ~weak
+        if left.any() and self._tracks_free.any():
+            gains = self._nearness()
+            gains[~left] = 0.0
+            self._take(gains, MatchKind.DISTANCE)
+        return self._matches
+
+    def _take(self, gains: Gains, kind: MatchKind) -> None:
+        if self._matches:
+            gains[~self._events_free] = 0.0
+            gains[:, ~self._tracks_free] = 0.0
+        if self._forbidden is not None:
+            gains[self._forbidden] = 0.0
+        events, tracks = best_total(gains)
+        if not len(events):
+            return
+        self._events_free[events] = self._tracks_free[tracks] = False
+        gaps = self._gaps[events, tracks]
+        figures = zip(
+            events.tolist(),
+            tracks.tolist(),
+            self._ious[events, tracks].tolist(),
+            np.hypot(gaps[:, 0], gaps[:, 1]).tolist(),
+            strict=True,
+        )
+        self._matches += [Match(event, track, kind, iou, distance) for event, track, iou, distance in figures]
+
+    def _grown_ious(self) -> NDArray[np.float32]:
+        """Overlap of every pair, both boxes grown by the track's spread: boxes as centres and sizes."""
+        grown = 1.0 + 2.0 * np.minimum(GROW_SPREADS * self._spreads, GROW_MAX)
+        sizes, track_sizes = self._sizes[:, None], self._track_sizes[None]
+        shared = (sizes + track_sizes) * (0.5 * grown)[None, :, None]
+        shared -= self._gaps
+        np.minimum(shared, np.minimum(sizes, track_sizes) * grown[None, :, None], out=shared)
+        np.maximum(shared, 0.0, out=shared)
+        inner = shared[..., 0] * shared[..., 1]
+        areas, track_areas = self._sizes[:, 0] * self._sizes[:, 1], self._track_sizes[:, 0] * self._track_sizes[:, 1]
+        union = (areas[:, None] + track_areas[None]) * (grown * grown)[None]
+        union -= inner
+        ious: NDArray[np.float32] = inner / np.maximum(union, np.float32(EPSILON))
+        return ious
+
+    def _nearness(self) -> Gains:
+        """1 where a face is just where its track was expected, 0 at the limit and beyond."""
+        limits = self._limits
+        sides, track_sides = self._sizes.mean(axis=1)[:, None], self._track_sizes.mean(axis=1)[None]
+        reach = np.minimum(limits.distance_max_sides, REACH_SIDES + REACH_SPREADS * self._spreads)[None]
+        reach = np.minimum(limits.distance_max_px, 0.5 * reach * (sides + track_sides))
+        distances = np.hypot(self._gaps[..., 0], self._gaps[..., 1])
+        gains: Gains = np.float32(1.001) - distances / np.maximum(reach, np.float32(EPSILON))
+        possible = distances <= reach
+        possible &= np.maximum(sides, track_sides) <= limits.side_ratio_max * np.minimum(sides, track_sides)
+        gains *= possible
+        return gains
+
+
+def best_total(gains: Gains) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pairs with the largest sum of gains, each row and each column at most once; pairs of no gain are left out.
+
+    Solved by Jonker and Volgenant's algorithm (lapx) where rows or columns compete, which they seldom do.
+
+    Args:
+        gains: float32 (E, T), 0 or more.
+
+    Returns:
+        Rows and columns of the pairs, rows ascending. Pure.
+    """
+    rows, columns = gains.nonzero()
+    count = len(rows)
+    if count <= 1 or (len(set(rows.tolist())) == count == len(set(columns.tolist()))):
+        return rows, columns
+    costs = np.where(gains > 0.0, 1.0 - gains / (2.0 * gains.max()), 2.0)
+    _, column_of, _ = lapjv(costs, extend_cost=True, cost_limit=1.0)
+    rows = np.flatnonzero(column_of >= 0)
+    columns = column_of[rows].astype(np.intp)
+    real = gains[rows, columns] > 0.0
+    return rows[real], columns[real]
+
+
+def _overlap(box: Corners, track_box: Corners, grown: float) -> float:
+    """IoU of two boxes, each ``grown`` times as wide and high."""
     left, top, right, bottom = box
     t_left, t_top, t_right, t_bottom = track_box
     wide, high, t_wide, t_high = right - left, bottom - top, t_right - t_left, t_bottom - t_top
-    shared_wide = min(right, t_right) - max(left, t_left)
-    shared_high = min(bottom, t_bottom) - max(top, t_top)
-    iou = 0.0
-    if shared_wide > 0.0 and shared_high > 0.0:
-        shared = shared_wide * shared_high
-        iou = shared / max(wide * high + t_wide * t_high - shared, EPSILON)
+    gap_x, gap_y = abs(left + right - t_left - t_right) * 0.5, abs(top + bottom - t_top - t_bottom) * 0.5
+    shared_wide = min(grown * 0.5 * (wide + t_wide) - gap_x, grown * min(wide, t_wide))
+    shared_high = min(grown * 0.5 * (high + t_high) - gap_y, grown * min(high, t_high))
+    if shared_wide <= 0.0 or shared_high <= 0.0:
+        return 0.0
+    shared = shared_wide * shared_high
+    return shared / max(grown * grown * (wide * high + t_wide * t_high) - shared, EPSILON)
+
+
+def _distance(box: Corners, track_box: Corners, limits: MatchLimits, reach_sides: float) -> float:
+    """Between the centres, pixels; infinite where it is no match at all."""
+    left, top, right, bottom = box
+    t_left, t_top, t_right, t_bottom = track_box
     distance = hypot((left + right - t_left - t_right) * 0.5, (top + bottom - t_top - t_bottom) * 0.5)
-    side, t_side = (wide + high) * 0.5, (t_wide + t_high) * 0.5
-    reach = min(limits.distance_max_px, limits.distance_max_sides * (side + t_side) * 0.5)
+    side, t_side = (right - left + bottom - top) * 0.5, (t_right - t_left + t_bottom - t_top) * 0.5
+    reach = min(limits.distance_max_px, reach_sides * (side + t_side) * 0.5)
     if distance > reach or max(side, t_side) > limits.side_ratio_max * min(side, t_side):
-        distance = inf
-    return iou, distance
+        return inf
+    return distance
 
 
-def _assign_few(boxes: Sequence[Corners], track_boxes: Sequence[Corners], limits: MatchLimits) -> list[Match]:
-    """``assign`` for a handful of faces: plain numbers take a third of the time of small arrays."""
-    pairs = [
-        (event, track, *_fit(box, track_box, limits))
-        for event, box in enumerate(boxes)
-        for track, track_box in enumerate(track_boxes)
-    ]
-    by_iou = sorted((pair for pair in pairs if pair[2] >= limits.iou_min), key=lambda pair: -pair[2])
-    by_distance = sorted((pair for pair in pairs if pair[3] != inf), key=lambda pair: pair[3])
-    return _greedy(by_iou, by_distance)
-
-
-def _greedy(by_iou: Iterable[Pair], by_distance: Iterable[Pair]) -> list[Match]:
-    """Take pairs in their order, overlap before distance, and each event and track once."""
-    events_used: set[int] = set()
-    tracks_used: set[int] = set()
-    matches = []
-    for kind, pairs in ((MatchKind.IOU, by_iou), (MatchKind.DISTANCE, by_distance)):
-        for event, track, iou, distance in pairs:
-            if event not in events_used and track not in tracks_used:
-                events_used.add(event)
-                tracks_used.add(track)
-                matches.append(Match(event, track, kind, iou, distance))
+def _assign_few(
+    boxes: Sequence[Corners], track_boxes: Sequence[Corners], spreads: Sequence[float], limits: MatchLimits
+) -> list[Match] | None:
+    """``assign`` for a handful of faces in plain numbers, a third of the time; None where faces compete for tracks."""
+    matches: list[Match] = []
+    free_events, free_tracks = list(range(len(boxes))), list(range(len(track_boxes)))
+    grown = [1.0 + 2.0 * min(GROW_SPREADS * spread, GROW_MAX) for spread in spreads]
+    for kind in MatchKind:
+        pairs = []
+        for event in free_events:
+            for track in free_tracks:
+                if kind is MatchKind.IOU:
+                    fits = _overlap(boxes[event], track_boxes[track], grown[track]) >= limits.iou_min
+                else:
+                    reach = limits.reach_sides(spreads[track])
+                    fits = _distance(boxes[event], track_boxes[track], limits, reach) != inf
+                if fits:
+                    pairs.append((event, track))
+        if not _is_one_to_one(pairs):
+            return None
+        for event, track in pairs:
+            box, track_box = boxes[event], track_boxes[track]
+            distance = hypot(
+                (box[0] + box[2] - track_box[0] - track_box[2]) * 0.5,
+                (box[1] + box[3] - track_box[1] - track_box[3]) * 0.5,
+            )
+            matches.append(Match(event, track, kind, _overlap(box, track_box, grown[track]), distance))
+            free_events.remove(event)
+            free_tracks.remove(track)
     return matches
 
 
-def _mean_sides(boxes: Boxes) -> NDArray[np.float32]:
-    sides: NDArray[np.float32] = ((boxes[:, 2] - boxes[:, 0]) + (boxes[:, 3] - boxes[:, 1])) * np.float32(0.5)
-    return sides
-
-
-def _best_first(costs: NDArray[np.float32], allowed: NDArray[np.bool_]) -> Sequence[tuple[int, int]]:
-    """Allowed (row, column) pairs, cheapest first."""
-    rows, columns = np.nonzero(allowed)
-    if len(rows) > 1:
-        order = np.argsort(costs[rows, columns], kind="stable")
-        rows, columns = rows[order], columns[order]
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+def _is_one_to_one(pairs: Iterable[Pair]) -> bool:
+    """Whether no event and no track is in two pairs."""
+    pairs = list(pairs)
+    return len({event for event, _ in pairs}) == len(pairs) == len({track for _, track in pairs})

@@ -19,12 +19,14 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
 from vigia.domain.camera import CameraId
-from vigia.domain.event import FaceEvent
-from vigia.domain.motion import Motion, TrackEnd, TrackId, TrackSnapshot, contradicts_leaving, expected_boxes
+from vigia.domain.event import EventId, FaceEvent
+from vigia.domain.motion import Expected, Motion, TrackEnd, TrackId, TrackSnapshot, contradicts_leaving
 from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
@@ -47,8 +49,7 @@ class _CameraTracks:
     untold: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Association:
+class Association(NamedTuple):
     """Where one event went."""
 
     event: FaceEvent
@@ -57,8 +58,7 @@ class Association:
     """None when the event started the track."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
+class _Planned(NamedTuple):
     event: FaceEvent
     match: Match | None
     snapshot: TrackSnapshot | None
@@ -75,6 +75,7 @@ class ManageTracksUseCase:
         miss_interval_s: silence that ends a track (``track_miss_interval``), seconds.
         duration_max_s: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
         ids: track numbers; 1, 2, 3 … when not given.
+        start_confidence: a face less sure than this, in [0, 1], may continue a track but starts none.
     """
 
     def __init__(
@@ -84,11 +85,12 @@ class ManageTracksUseCase:
         miss_interval_s: float = 1.0,
         duration_max_s: float = 60.0,
         ids: Iterator[int] | None = None,
+        start_confidence: float = 0.0,
     ) -> None:
         self._matching = matching
+        self._start_confidence = start_confidence
         self._miss_interval_s = miss_interval_s
         self._duration_max_s = duration_max_s
-        self._limits = {"miss_interval_s": miss_interval_s, "duration_max_s": duration_max_s}
         self._ids = ids if ids is not None else itertools.count(1)  # next() on it is atomic
         self._cameras: dict[CameraId, _CameraTracks] = {}
         self._cameras_lock = threading.Lock()  # guards the dictionary, not what is in it
@@ -107,8 +109,17 @@ class ManageTracksUseCase:
             events: all of one frame; may be empty.
 
         Returns:
-            One association per event, in no particular order.
+            One association per event, in no particular order; none for a weak one that continues no track.
         """
+        return self._associate(camera_id, events, self._weak(events))
+
+    def process_event(self, event: FaceEvent) -> Association:
+        """Associate a single event: it starts a track however weak it is, when it continues none."""
+        return self._associate(event.camera_id, [event], frozenset())[0]
+
+    def _associate(
+        self, camera_id: CameraId, events: Sequence[FaceEvent], weak: frozenset[EventId]
+    ) -> list[Association]:
         state = self._state(camera_id)
         done: list[Association] = []
         waiting = list(events)
@@ -118,17 +129,13 @@ class ManageTracksUseCase:
             with state.lock:
                 generation = state.generation
                 snapshots = [track.snapshot for track in state.tracks.values()]
-            plan = self._plan(waiting, snapshots)
+            plan = self._plan(waiting, snapshots, weak)
             accepted, waiting = self._commit(state, plan, generation, force=attempt == ROUNDS_MAX)
             done += accepted
             if waiting:
                 self._conflicts["commit"] += len(waiting)
         self._tell(state, done)
         return done
-
-    def process_event(self, event: FaceEvent) -> Association:
-        """Associate a single event."""
-        return self.execute(event.camera_id, [event])[0]
 
     def expire(self, camera_id: CameraId, now: float) -> list[Track]:
         """End and return the tracks whose silence or age is over at ``now`` (the camera's monotonic time, seconds)."""
@@ -137,7 +144,8 @@ class ManageTracksUseCase:
             return []
         with state.lock:
             snapshots = [track.snapshot for track in state.tracks.values()]
-        due = [s for s in snapshots if s.due_end(now, **self._limits) is not None]
+        last_s, first_s = now - self._miss_interval_s, now - (self._duration_max_s or inf)
+        due = [s for s in snapshots if s.motion.at_s < last_s or s.first_at_s < first_s]
         return [track for snapshot in due if (track := self._expire_one(state, snapshot.id, now)) is not None]
 
     def end_all(self, camera_id: CameraId, end: TrackEnd) -> list[Track]:
@@ -186,25 +194,40 @@ class ManageTracksUseCase:
                 state = self._cameras.setdefault(camera_id, _CameraTracks())
         return state
 
-    def _plan(self, events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot]) -> list[_Planned]:
+    def _plan(
+        self, events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot], weak: frozenset[EventId]
+    ) -> list[_Planned]:
         """Match against a snapshot. Pure but for the events' order; holds no lock."""
         first = events[0]
         at_s, frame_index = first.at_mono_s, first.frame_index
+        last_s, first_s = at_s - self._miss_interval_s, at_s - (self._duration_max_s or inf)
         open_to_frame = [
-            s for s in snapshots if frame_index not in s.recent_frames and s.due_end(at_s, **self._limits) is None
+            s
+            for s in snapshots
+            if s.motion.at_s >= last_s and s.first_at_s >= first_s and frame_index not in s.recent_frames
         ]
-        boxes = np.stack([event.box_xyxy for event in events])
-        expected = expected_boxes(open_to_frame, at_s)
-        forbidden = contradicts_leaving(open_to_frame, expected, boxes, first.frame_size_wh)
-        found = self._matching.assign(boxes, expected, first.frame_size_wh, forbidden=forbidden)
+        boxes = np.concatenate([event.box_xyxy for event in events]).reshape(-1, 4)
+        expected = Expected.of(open_to_frame, at_s, frame_wh=first.frame_size_wh)
+        forbidden = None
+        if expected.at_edge:
+            forbidden = contradicts_leaving(open_to_frame, expected.boxes_xyxy, boxes, first.frame_size_wh)
+        weak_rows = np.array([event.id in weak for event in events]) if weak else None
+        found = self._matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, forbidden=forbidden)
         matches = {match.event: match for match in found}
         plan = []
         for row, event in enumerate(events):
             match = matches.get(row)
+            if match is None and event.id in weak:
+                continue
             snapshot = None if match is None else open_to_frame[match.track]
             motion = None if snapshot is None else snapshot.motion.advanced(event)
             plan.append(_Planned(event, match, snapshot, motion))
         return plan
+
+    def _weak(self, events: Sequence[FaceEvent]) -> frozenset[EventId]:
+        """The events that may start no track."""
+        least = self._start_confidence
+        return frozenset([event.id for event in events if event.confidence < least])
 
     def _commit(
         self, state: _CameraTracks, plan: Sequence[_Planned], generation: int, *, force: bool
@@ -224,7 +247,7 @@ class ManageTracksUseCase:
                         generation, track_id = state.generation, track.id
             else:
                 with state.lock:
-                    if self._still_holds(state, snapshot, event):
+                    if self._still_holds(state, snapshot):
                         state.tracks[snapshot.id].add_event(event, motion=planned.motion)
                         track_id = snapshot.id
             if track_id is None:
@@ -234,10 +257,10 @@ class ManageTracksUseCase:
         return accepted, refused
 
     @staticmethod
-    def _still_holds(state: _CameraTracks, snapshot: TrackSnapshot, event: FaceEvent) -> bool:
-        """Whether the chosen track is still active and unchanged. Called under the lock."""
+    def _still_holds(state: _CameraTracks, snapshot: TrackSnapshot) -> bool:
+        """Whether the chosen track is still as it was when it was chosen; to end it would change it. Under the lock."""
         track = state.tracks.get(snapshot.id)
-        return track is not None and track.version == snapshot.version and track.is_active(event.at_mono_s)
+        return track is not None and track.version == snapshot.version
 
     def _new_track(self, event: FaceEvent) -> Track:
         return Track(
@@ -259,17 +282,16 @@ class ManageTracksUseCase:
             for association in associations:
                 _log_association(logging.DEBUG, association, more=0)
             return
-        matched = next((a for a in associations if a.match is not None), None)
-        if matched is None:
+        matched = [association for association in associations if association.match is not None]
+        if not matched:
             return
-        now_s = matched.event.at_mono_s
-        count = sum(1 for a in associations if a.match is not None)
+        now_s = matched[0].event.at_mono_s
         with state.lock:
-            state.untold += count
+            state.untold += len(matched)
             if now_s - state.told_at_s < INFO_INTERVAL_S:
                 return
             more, state.untold, state.told_at_s = state.untold - 1, 0, now_s
-        _log_association(logging.INFO, matched, more=more)
+        _log_association(logging.INFO, matched[0], more=more)
 
 
 def _log_association(level: int, association: Association, *, more: int) -> None:
