@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from vigia.domain.camera import CameraId
 
 Luma = NDArray[np.uint8]
+Chroma = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Blue and red difference, uint8 (rows, columns) each: 128 is grey. As the codec has them, mostly of half the size."""
 
 
 class Picture(Protocol):
@@ -31,6 +33,10 @@ class Picture(Protocol):
 
     def luma(self) -> Luma:
         """The full-size luma plane, uint8 (height, width): a view, not a copy, valid while the picture lives."""
+        ...
+
+    def chroma(self) -> Chroma | None:
+        """The blue and the red difference plane, views like ``luma``; None where the format has no such planes."""
         ...
 
 
