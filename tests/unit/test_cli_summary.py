@@ -296,3 +296,11 @@ def test_a_reason_without_a_label_is_told_by_its_name(capsys: pytest.CaptureFixt
     facts = make_facts()
     print_summary(replace(facts, ledger=replace(facts.ledger, skip_reasons=MappingProxyType({"sunspots": 9}))))
     assert ["sunspots", "9"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_tracks_that_sent_several_shots_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    set_language("pt_BR")
+    facts = make_facts()
+    print_summary(replace(facts, ledger=replace(facts.ledger, further_captures=12)))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[lines.index("capturados 33") + 1] == "outras fotos desses 12"

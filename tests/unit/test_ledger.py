@@ -65,3 +65,25 @@ def test_a_skip_and_a_filter_need_a_reason() -> None:
 def test_decoded_frames_are_those_somebody_could_look_at() -> None:
     page = booked(list(FrameFate), []).snapshot()
     assert page.frames_decoded == 3
+
+
+def test_a_track_that_sends_several_shots_is_one_track_and_several_captures() -> None:
+    ledger = CameraLedger(CameraId("gate"), tracks_started=2)
+    ledger.book_shot(first=True)
+    ledger.book_shot(first=False)
+    page = ledger.snapshot()
+    assert (page.captures, page.sending, page.tracks_ended) == (2, 1, 0)
+    assert not page.balanced
+    ledger.book_track(TrackFate.CAPTURED, was_sending=True)
+    ledger.book_track(TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
+    page = ledger.snapshot()
+    assert page.balanced
+    assert (page.captures, page.further_captures, page.tracks[TrackFate.CAPTURED]) == (2, 1, 1)
+    assert page.plus(page).captures == 4
+
+
+def test_what_was_sent_cannot_be_filtered() -> None:
+    ledger = CameraLedger(CameraId("gate"))
+    ledger.book_shot(first=True)
+    with pytest.raises(ValueError, match="captured"):
+        ledger.book_track(TrackFate.LOST, was_sending=True)

@@ -87,7 +87,8 @@ def test_every_figure_comes_from_its_fact() -> None:
         "carried_over": 1, "committed": 4, "delivered": 3, "pending": 1, "refused": 1, "dead": 0, "lost": 1,
     }  # fmt: skip
     assert report["tracks"] == {
-        "started": 8, "ended": 8, "captured": 5, "filtered": 3, "filter_reasons": {"too_small": 3},
+        "started": 8, "ended": 8, "captured": 5, "further_captures": 0, "filtered": 3,
+        "filter_reasons": {"too_small": 3},
     }  # fmt: skip
     assert report["frame_age_ms"] == {
         "p50": pytest.approx(50, rel=0.06), "p95": pytest.approx(95, rel=0.06), "p99": pytest.approx(99, rel=0.06),

@@ -1,8 +1,13 @@
 """Filters give their reasons."""
 
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from making import MakeEvent
 from vigia.domain.ledger import FilterReason
 from vigia.domain.motion import TrackId
+from vigia.domain.picture_region import PictureRegion
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
 
@@ -27,6 +32,8 @@ def test_each_filter_gives_its_reason(make_event: MakeEvent) -> None:
     assert strict.reject(ended_track(make_event, side=210)) is FilterReason.TOO_LARGE
     assert strict.reject(ended_track(make_event, score=0.2)) is FilterReason.POOR_QUALITY
     assert strict.reject(ended_track(make_event, step=1.0)) is FilterReason.DID_NOT_MOVE
+    elsewhere = TrackFilter(roi=PictureRegion.parse("50x50+1000+600"))
+    assert elsewhere.reject(ended_track(make_event)) is FilterReason.OUTSIDE_ROI
 
 
 def test_movement_in_percent_follows_the_frame(make_event: MakeEvent) -> None:
@@ -39,3 +46,35 @@ def test_without_a_picture_there_is_nothing_to_send(make_event: MakeEvent) -> No
     track = ended_track(make_event)
     track.best = track.best.without_picture()
     assert TrackFilter().reject(track) is FilterReason.NO_PICTURE
+
+
+def test_a_shot_is_asked_for_size_place_quality_and_a_picture(make_event: MakeEvent) -> None:
+    strict = TrackFilter(min_size_px=60, max_size_px=200, min_quality=0.3, roi=PictureRegion.parse("400x400+0+0"))
+    assert strict.shot_fits(make_event())
+    assert not strict.shot_fits(make_event(side_px=50))
+    assert not strict.shot_fits(make_event(side_px=210))
+    assert not strict.shot_fits(make_event(score=0.2))
+    assert not strict.shot_fits(make_event(x=500))
+    assert not strict.shot_fits(make_event().without_picture())
+
+
+def test_only_what_is_inside_rot_is_followed(make_event: MakeEvent) -> None:
+    half = TrackFilter(rot=PictureRegion.parse("640x720+0+0"))
+    assert half.followed(make_event(x=500).box_xyxy)
+    assert not half.followed(make_event(x=600).box_xyxy)
+    assert TrackFilter().followed(make_event(x=600).box_xyxy)
+
+
+@given(
+    side=st.floats(1, 400), stretch=st.floats(0.5, 2.0), x=st.floats(0, 1000),
+    least=st.sampled_from([0.0, 60.0, 90.0]), most=st.sampled_from([100.0, 8192.0]), with_roi=st.booleans(),
+)  # fmt: skip
+def test_a_box_fits_when_each_limit_says_so(
+    side: float, stretch: float, x: float, least: float, most: float, *, with_roi: bool
+) -> None:
+    limits = TrackFilter(
+        min_size_px=least, max_size_px=most, roi=PictureRegion.parse("300x720+200+0") if with_roi else None
+    )
+    box = np.array([x, 50.0, x + side, 50.0 + side * stretch], dtype=np.float32)
+    each = limits.large_enough(box) and limits.small_enough(box) and limits.inside_roi(box)
+    assert limits.box_fits(box) is each

@@ -1,5 +1,6 @@
 """A worker's books: what is added up over its lives, and that they balance however it died."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -30,20 +31,29 @@ def a_day(*, received: int = 10, tracked: int = 7, started: int = 3, captured: i
 
 @given(
     received=COUNTS, frames=st.lists(COUNTS, min_size=5, max_size=5), started=COUNTS,
-    tracks=st.lists(COUNTS, min_size=3, max_size=3), committed=COUNTS, lost=COUNTS,
+    tracks=st.lists(COUNTS, min_size=3, max_size=3), committed=COUNTS, lost=COUNTS, sending=COUNTS, further=COUNTS,
 )  # fmt: skip
 def test_books_balance_whatever_the_last_report_said(
-    received: int, frames: list[int], started: int, tracks: list[int], committed: int, lost: int
+    received: int,
+    frames: list[int],
+    started: int,
+    tracks: list[int],
+    committed: int,
+    lost: int,
+    sending: int,
+    further: int,
 ) -> None:
     page = LedgerPage(
         received=received,
         frames=MappingProxyType(dict(zip(FrameFate, frames, strict=True))),
         tracks_started=started,
         tracks=MappingProxyType(dict(zip(TrackFate, tracks, strict=True))),
+        sending=sending,
+        further_captures=further,
     )
     done, costs = closed(page, committed=committed, lost=lost)
     assert done.balanced
-    assert done.tracks[TrackFate.CAPTURED] == committed + lost + costs.captures
+    assert done.captures == committed + lost + costs.captures
     assert done.frames[FrameFate.SKIPPED] - page.frames[FrameFate.SKIPPED] == costs.packets
     assert done.skip_reasons.get(WORKER_DIED, 0) == costs.packets
     assert done.tracks[TrackFate.LOST] - page.tracks[TrackFate.LOST] == costs.tracks
@@ -117,3 +127,10 @@ def test_windows_of_later_reports_replace_earlier_ones(grown: ProcessedWindow) -
     books.take(a_report([GATE], windows={(GATE.id, 0): grown}))
     books.take(a_report([GATE]))
     assert books.windows == {(GATE.id, 0): grown}
+
+
+def test_an_open_track_that_had_sent_is_captured_and_not_lost() -> None:
+    done, costs = closed(replace(a_day(started=4, captured=1), sending=2, further_captures=3), committed=7, lost=0)
+    assert (done.tracks[TrackFate.CAPTURED], done.further_captures, done.captures) == (3, 4, 7)
+    assert (costs.tracks, costs.captures) == (1, 0)
+    assert done.balanced

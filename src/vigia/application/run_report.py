@@ -38,7 +38,7 @@ class RunFacts:
         ended = delivery.delivered + delivery.refused + delivery.dead + self.pending
         return (
             self.ledger.balanced
-            and self.ledger.tracks[TrackFate.CAPTURED] == status.committed + self.lost + status.commit_waiting
+            and self.ledger.captures == status.committed + self.lost + status.commit_waiting
             and self.carried_over + status.committed == ended
         )
 
@@ -70,6 +70,7 @@ def run_report(facts: RunFacts) -> dict[str, Any]:
             "started": ledger.tracks_started,
             "ended": ledger.tracks_ended,
             "captured": ledger.tracks[TrackFate.CAPTURED],
+            "further_captures": ledger.further_captures,
             "filtered": ledger.tracks[TrackFate.FILTERED],
             "filter_reasons": dict(ledger.filter_reasons),
         },

@@ -183,7 +183,7 @@ def closed(page: LedgerPage, *, committed: int, lost: int) -> tuple[LedgerPage, 
         lost: captures of it that were told as lost.
 
     Returns:
-        A page that balances, and what was lost to make it so. Its captured tracks are ``committed``, ``lost`` and the
+        A page that balances, and what was lost to make it so. Its captures are ``committed``, ``lost`` and the
         casualties among the captures, together. Pure.
     """
     in_flight = max(0, page.received - page.frames_booked)
@@ -193,10 +193,15 @@ def closed(page: LedgerPage, *, committed: int, lost: int) -> tuple[LedgerPage, 
     if in_flight:
         reasons[WORKER_DIED] += in_flight
     tracks = dict(page.tracks)
-    # Tracks may have ended after the report: their commits say so. They were open then, or had not begun.
-    unreported = max(0, committed + lost - tracks[TrackFate.CAPTURED])
-    waiting = max(0, tracks[TrackFate.CAPTURED] - committed - lost)
-    tracks[TrackFate.CAPTURED] += unreported
+    unreported = max(0, committed + lost - page.captures)
+    waiting = max(0, page.captures - committed - lost)
+    tracks[TrackFate.CAPTURED] += page.sending  # of these a shot was handed on
+    further = page.further_captures
+    if page.sending or further:
+        further += unreported  # where tracks send several shots nobody knows whose these are: of those that send
+    else:
+        # Tracks ended after the report: their commits say so. They were open then, or had not begun.
+        tracks[TrackFate.CAPTURED] += unreported
     started = max(page.tracks_started, sum(tracks.values()))
     still_open = started - sum(tracks.values())
     tracks[TrackFate.LOST] += still_open
@@ -207,5 +212,7 @@ def closed(page: LedgerPage, *, committed: int, lost: int) -> tuple[LedgerPage, 
         skip_reasons=MappingProxyType(dict(reasons)),
         tracks_started=started,
         tracks=MappingProxyType(tracks),
+        sending=0,
+        further_captures=further,
     )
     return done, Casualties(in_flight, still_open, waiting)

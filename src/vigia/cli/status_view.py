@@ -51,8 +51,10 @@ LABELS: dict[str, str] = {
     FilterReason.TOO_SMALL: mark("too small"),
     FilterReason.TOO_LARGE: mark("too large"),
     FilterReason.POOR_QUALITY: mark("poor quality"),
+    FilterReason.OUTSIDE_ROI: mark("outside the region"),
     FilterReason.DID_NOT_MOVE: mark("did not move"),
     FilterReason.NO_PICTURE: mark("no picture"),
+    FilterReason.DUPLICATE: mark("same passage as one captured before"),
     QUEUE_FULL: mark("queue full"),
     OVERLOAD: mark("overload"),
     NO_KEY_FRAME: mark("before a key frame"),
@@ -168,6 +170,8 @@ def _track_rows(ledger: LedgerPage) -> list[Row]:
         rows.append((f"  {translate(LABELS[fate])}", str(ledger.tracks[fate])))
         if fate is TrackFate.FILTERED:
             rows += _reason_rows(ledger.filter_reasons)
+        elif fate is TrackFate.CAPTURED and ledger.further_captures:
+            rows.append((f"    {translate('further shots of these')}", str(ledger.further_captures)))
     return rows
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vigia.domain.camera import CameraId
 from vigia.domain.frame import Picture
+from vigia.domain.geometry import Boxes
 
 EventId = NewType("EventId", int)
 Box = NDArray[np.float32]
@@ -51,6 +52,9 @@ class FaceEvent:
     loop: int = 0
     postable: bool = True
     """Whether its size is one that may be sent: a shot that may not be never wins over one that may."""
+    frame_boxes_xyxy: Boxes | None = field(default=None, repr=False)
+    """float32 (N, 4): all faces of the frame, this one among them; shared by its events. The posted region keeps clear
+    of the others."""
 
     def without_picture(self) -> "FaceEvent":
         """The same event, its numbers kept, its picture let go."""
@@ -71,6 +75,7 @@ class FaceEvent:
             self.media_index,
             self.loop,
             self.postable,
+            self.frame_boxes_xyxy,
         )
 
     def better_than(self, other: "FaceEvent") -> bool:

@@ -31,11 +31,11 @@ class TrackFate(StrEnum):
     """Where a track ended."""
 
     CAPTURED = "captured"
-    """Its best shot was handed on to be committed; the capture has a fate of its own from then on."""
+    """One shot of it at least was handed on to be committed; each capture has a fate of its own from then on."""
     FILTERED = "filtered"
     """Not worth sending; the reason says why."""
     LOST = "lost"
-    """Its capture could not be committed at all. Never silent: an error line and this entry say so."""
+    """None of the shots it was worth could be handed on. Never silent: an error line and this entry say so."""
 
 
 class FilterReason(StrEnum):
@@ -44,9 +44,13 @@ class FilterReason(StrEnum):
     TOO_FEW_EVENTS = "too_few_events"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
+    OUTSIDE_ROI = "outside_roi"
+    """Never seen inside ``roi``."""
     POOR_QUALITY = "poor_quality"
     DID_NOT_MOVE = "did_not_move"
     NO_PICTURE = "no_picture"
+    DUPLICATE = "duplicate"
+    """Another track of a passage that was captured already: see ``passage_memory``."""
 
 
 def _nothing() -> MappingProxyType[str, int]:
@@ -70,6 +74,10 @@ class CameraLedger:
     tracks: Counter[TrackFate] = field(default_factory=Counter)
     filter_reasons: Counter[FilterReason] = field(default_factory=Counter)
     tracks_started: int = 0
+    sending: int = 0
+    """Open tracks of which a shot was handed on already: they will end as captured."""
+    further_captures: int = 0
+    """Shots handed on after the first one of their track."""
     faces: int = 0
     """Face events found."""
 
@@ -81,13 +89,24 @@ class CameraLedger:
                 raise ValueError("a skipped packet needs a reason")
             self.skip_reasons[reason] += count
 
-    def book_track(self, fate: TrackFate, *, reason: FilterReason | None = None) -> None:
-        """Book the end of one track; a filtered one needs its reason."""
+    def book_shot(self, *, first: bool) -> None:
+        """Book one shot of an open track that was handed on; ``first``: the first one of that track."""
+        if first:
+            self.sending += 1
+        else:
+            self.further_captures += 1
+
+    def book_track(self, fate: TrackFate, *, reason: FilterReason | None = None, was_sending: bool = False) -> None:
+        """Book the end of one track; a filtered one needs its reason; one that was sending is captured."""
         self.tracks[fate] += 1
         if fate is TrackFate.FILTERED:
             if reason is None:
                 raise ValueError("a filtered track needs a reason")
             self.filter_reasons[reason] += 1
+        if was_sending:
+            if fate is not TrackFate.CAPTURED:
+                raise ValueError("a track of which a shot was handed on is captured")
+            self.sending -= 1
 
     def snapshot(self) -> "LedgerPage":
         """A frozen copy; exact only when the owners are at rest, else a good picture of a moment ago."""
@@ -103,6 +122,8 @@ class CameraLedger:
             tracks_started=self.tracks_started,
             tracks=MappingProxyType({fate: self.tracks[fate] for fate in TrackFate}),
             filter_reasons=MappingProxyType({reason.value: n for reason, n in self.filter_reasons.items()}),
+            sending=self.sending,
+            further_captures=self.further_captures,
             faces=self.faces,
         )
 
@@ -121,6 +142,8 @@ class LedgerPage:
         default_factory=lambda: MappingProxyType(dict.fromkeys(TrackFate, 0))
     )
     filter_reasons: MappingProxyType[str, int] = field(default_factory=_nothing)
+    sending: int = 0
+    further_captures: int = 0
     faces: int = 0
 
     @property
@@ -139,9 +162,15 @@ class LedgerPage:
         return sum(self.tracks.values())
 
     @property
+    def captures(self) -> int:
+        """Shots handed on to be committed: one of each track that has sent, and the further ones."""
+        return self.tracks[TrackFate.CAPTURED] + self.sending + self.further_captures
+
+    @property
     def balanced(self) -> bool:
         """True when nothing is in flight: every packet and every track has exactly one end."""
-        return self.received == self.frames_booked and self.tracks_started == self.tracks_ended
+        tracks_booked = self.tracks_started == self.tracks_ended and self.sending == 0
+        return self.received == self.frames_booked and tracks_booked
 
     def plus(self, other: "LedgerPage") -> "LedgerPage":
         """Both pages added up."""
@@ -152,6 +181,8 @@ class LedgerPage:
             tracks_started=self.tracks_started + other.tracks_started,
             tracks=MappingProxyType({fate: self.tracks[fate] + other.tracks[fate] for fate in TrackFate}),
             filter_reasons=_added(self.filter_reasons, other.filter_reasons),
+            sending=self.sending + other.sending,
+            further_captures=self.further_captures + other.further_captures,
             faces=self.faces + other.faces,
         )
 

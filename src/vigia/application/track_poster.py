@@ -1,0 +1,191 @@
+"""Posts the shots of one camera's tracks: while they go on, and at their end; and books where each track ended.
+
+``domain/posting.py`` says which shots and when; here they are offered to the commit queue, held against the passages
+captured before, and counted. A track has exactly one fate, whatever it sent:
+
+- ``captured``: one shot of it at least was taken. The further ones are counted apart;
+- ``lost``: it was worth sending, and none of its shots could be taken;
+- ``filtered``, with the reason: nothing of it was sent.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from vigia.application.use_cases.commit_captures import CaptureRequest
+from vigia.application.use_cases.manage_tracks_use_case import Association
+from vigia.domain.appearance import describe
+from vigia.domain.camera import Camera
+from vigia.domain.errors import VigiaError
+from vigia.domain.event import FaceEvent
+from vigia.domain.ledger import CameraLedger, FilterReason, TrackFate
+from vigia.domain.motion import TrackEnd, TrackId
+from vigia.domain.passage_memory import PassageMemory, PassageTrace
+from vigia.domain.posting import PostingPolicy, PostReason, Shot, ShotSelection
+from vigia.domain.track import Track
+from vigia.domain.track_filter import TrackFilter
+
+logger = logging.getLogger("vigia.shard")
+
+BREAKS = frozenset({TrackEnd.SILENCE, TrackEnd.DISCONTINUITY})
+"""Ends after which the same passage may go on as another track. A split after ``track_max_duration`` is none: there,
+another capture is what was asked for."""
+
+
+class CaptureSink(Protocol):
+    """Takes what tracks are worth sending."""
+
+    def offer(self, request: CaptureRequest) -> None:
+        """Hand one over; may wait a bounded time; raises VigiaError when it cannot be taken."""
+        ...
+
+
+class TrackPoster:
+    """Follows one camera's tracks and posts their shots.
+
+    Owner: the camera's shard. Bounds: one selection an open track, each with ``PostingPolicy.pictures_max`` pictures.
+
+    Args:
+        camera: whose tracks.
+        policy: which shots are sent, and when.
+        track_filter: which tracks and shots are worth sending.
+        captures: takes the shots.
+        ledger: where tracks end, in the books.
+        memory: of the passages captured before; None = a track that broke is captured again.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        policy: PostingPolicy,
+        track_filter: TrackFilter,
+        captures: CaptureSink,
+        ledger: CameraLedger,
+        memory: PassageMemory | None = None,
+    ) -> None:
+        self._camera = camera
+        self._policy = policy
+        self._filter = track_filter
+        self._captures = captures
+        self._ledger = ledger
+        self._memory = memory
+        self._open: dict[TrackId, ShotSelection] = {}
+
+    def follow(self, associations: Iterable[Association]) -> None:
+        """Take the events of one frame, associated with their tracks."""
+        for association in associations:
+            event, selection = association.event, self._open.get(association.track_id)
+            fits = self._filter.shot_fits(event)
+            if selection is None:
+                self._open[association.track_id] = ShotSelection(self._policy, event, fits=fits)
+            else:
+                selection.add(event, fits=fits)
+
+    def post_due(self, now_s: float) -> None:
+        """Send what is due while tracks go on. ``now_s``: the camera's time, seconds."""
+        if self._policy.overall_only:
+            return
+        for track_id, selection in self._open.items():
+            if not selection.tick(now_s) or self._filter.reject(selection) is not None:
+                continue
+            if not selection.sent and self._continued(selection) is not None:
+                selection.suppress()
+                continue
+            due = selection.close_interval(now_s)
+            if due is not None:
+                shot, reason = due
+                self._offer(track_id, selection, shot, reason=reason.value, chosen_as=reason)
+
+    def close(self, ended: Sequence[Track]) -> None:
+        """Send what is left of tracks that are over, and book where they ended."""
+        for track in ended:
+            selection = self._open.pop(track.id, None)
+            if selection is None:  # an event came past this object: the track's own best is all there is
+                selection = ShotSelection(self._policy, track.best, fits=self._filter.shot_fits(track.best))
+            self._close(track, selection)
+
+    def _close(self, track: Track, selection: ShotSelection) -> None:
+        reason = self._filter.reject(track)
+        if not selection.sent and (selection.suppressed or reason is None):
+            known = self._continued(selection)
+            if known is not None and self._memory is not None:
+                self._memory.extend(known, self._trace(selection))
+            if known is not None or selection.suppressed:
+                logger.debug("Camera %s: track %d is of a passage captured already", self._camera.name, track.id)
+                self._ledger.book_track(TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
+                return
+        if reason is None:
+            end = "" if track.end is None else track.end.value
+            for shot, chosen_as in selection.final():
+                self._offer(track.id, selection, shot, reason=end, chosen_as=chosen_as)
+        if selection.sent:
+            self._ledger.book_track(TrackFate.CAPTURED, was_sending=True)
+            if self._memory is not None and track.end in BREAKS:
+                self._memory.remember(self._trace(selection))
+        elif selection.lost:
+            self._ledger.book_track(TrackFate.LOST)
+        else:
+            self._ledger.book_track(TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
+
+    def _offer(
+        self, track_id: TrackId, selection: ShotSelection, shot: Shot, *, reason: str, chosen_as: PostReason
+    ) -> None:
+        event = shot.event
+        self._look_at(selection, event)
+        request = CaptureRequest(
+            event=event,
+            camera=self._camera,
+            track_id=track_id,
+            reason=reason,
+            details=_details(selection, event, chosen_as),
+        )
+        try:
+            self._captures.offer(request)
+        except VigiaError as error:
+            selection.lost += 1
+            logger.error("Camera %s: the capture of track %d is lost: %s", self._camera.name, track_id, error)
+        else:
+            self._ledger.book_shot(first=not selection.sent)
+            selection.mark_sent(shot)
+
+    def _look_at(self, selection: ShotSelection, event: FaceEvent) -> None:
+        """Note once what the person looks like, as long as there is a picture."""
+        if self._memory is not None and selection.appearance is None and event.picture is not None:
+            selection.appearance = describe(event.picture, event.box_xyxy)
+
+    def _continued(self, selection: ShotSelection) -> PassageTrace | None:
+        """The captured passage that goes on in this track, nothing of which was sent yet."""
+        if self._memory is None:
+            return None
+        self._look_at(selection, selection.best)
+        others = (self._trace(other) for other in self._open.values() if other.sent and other is not selection)
+        return self._memory.match(self._trace(selection), others=others)
+
+    @staticmethod
+    def _trace(selection: ShotSelection) -> PassageTrace:
+        first, last = selection.first_event, selection.last_event
+        return PassageTrace(
+            began_at_s=first.at_mono_s,
+            first_at_s=first.at_mono_s,
+            last_at_s=last.at_mono_s,
+            first_box_xyxy=first.box_xyxy,
+            last_box_xyxy=last.box_xyxy,
+            velocity_px_s=selection.velocity_px_s,
+            frame_size_wh=last.frame_size_wh,
+            loop=last.loop,
+            appearance=selection.appearance,
+        )
+
+
+def _details(selection: ShotSelection, event: FaceEvent, chosen_as: PostReason) -> dict[str, Any]:
+    """What is told of a shot, for people and reports."""
+    first_at_s, last_at_s = selection.first_event.at_mono_s, selection.last_event.at_mono_s
+    return {
+        "shot": chosen_as.value,
+        "shots_before": selection.sent,
+        "events": selection.events_count,
+        "duration_s": round(last_at_s - first_at_s, 3),
+        "moved_px": round(selection.moved_max_px, 1),
+        "best_to_last_s": round(last_at_s - event.at_mono_s, 3),
+    }
