@@ -62,20 +62,33 @@ def test_clipped_boxes_are_inside(some: Boxes, width: int, height: int) -> None:
     assert (areas(clipped) <= areas(some) * (1 + 1e-3) + 1e-3).all()
 
 
-@given(PLACE, PLACE, SIDE, SIDE, st.floats(0.0, 2.0), st.integers(1, 4000), st.integers(1, 4000))
-def test_a_roi_is_whole_pixels_inside_the_picture(
-    left: float, top: float, wide: float, high: float, margin: float, width: int, height: int
+@given(
+    box=st.tuples(*[st.floats(-500.0, 9000.0) for _ in range(4)]).map(
+        lambda e: (min(e[0], e[2]), min(e[1], e[3]), max(e[0], e[2]), max(e[1], e[3]))
+    ),
+    margin=st.floats(0.0, 3.0),
+    width=st.integers(1, 8000),
+    height=st.integers(1, 8000),
+)
+def test_a_roi_is_whole_pixels_inside_the_picture_and_holds_the_visible_box(
+    box: tuple[float, float, float, float], margin: float, width: int, height: int
 ) -> None:
-    roi = grow_to_roi([left, top, left + wide, top + high], margin=margin, width=width, height=height)
+    roi = grow_to_roi(box, margin=margin, width=width, height=height)
+
+    assert all(type(edge) is int for edge in roi)
     x0, y0, x1, y1 = roi
-    assert all(isinstance(value, int) for value in roi)
     assert 0 <= x0 < x1 <= width
     assert 0 <= y0 < y1 <= height
+    for low, high, first, last, length in [(box[0], box[2], x0, x1, width), (box[1], box[3], y0, y1, height)]:
+        if high > 0.0 and low < length:  # some of the box is in the picture
+            assert first <= max(low, 0.0)
+            assert last >= min(high, length)
 
 
 def test_a_roi_holds_the_face_with_its_margin() -> None:
-    assert grow_to_roi([100, 200, 200, 300], margin=0.4, width=1280, height=720) == (60, 160, 240, 340)
-    assert grow_to_roi([10, 0, 110, 100], margin=0.4, width=120, height=720) == (0, 0, 120, 140)
+    assert grow_to_roi((100.0, 200.0, 200.0, 300.0), margin=0.4, width=1280, height=720) == (60, 160, 240, 340)
+    assert grow_to_roi((10.0, 0.0, 110.0, 100.0), margin=0.4, width=120, height=720) == (0, 0, 120, 140)
+    assert grow_to_roi((100.0, 100.0, 200.0, 150.0), margin=0.0, width=640, height=360) == (100, 100, 200, 150)
 
 
 @given(boxes(), st.floats(0.1, 0.9))

@@ -21,7 +21,7 @@ GATE = Camera(CameraId("gate"), "Gate", "rtsp://gate", findface_id=1)
 
 
 class TinyJpeg:
-    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+    def encode_jpeg(self, picture: Picture, *, quality: int, **_part: object) -> bytes:
         return f"{picture.width} {quality}".encode()
 
 

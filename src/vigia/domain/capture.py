@@ -42,7 +42,8 @@ class Capture:
     quality: float
     jpeg: bytes = field(repr=False)
     details: dict[str, Any] = field(default_factory=dict)
-    """Quality parts, confidence, frame and loop numbers: JSON-serialisable, for people and reports."""
+    """Quality parts, confidence, frame and loop numbers, and the face in pixels of the camera's picture (``box``, in a
+    picture of ``frame_size``): JSON-serialisable, for people and reports."""
 
 
 @dataclass(frozen=True, slots=True)

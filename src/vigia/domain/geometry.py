@@ -1,5 +1,7 @@
 """Boxes: shapes checked at the border, then plain numpy. All coordinates are full-frame pixels, origin top left."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -80,25 +82,33 @@ def clip_boxes(boxes_xyxy: Boxes, *, width: int, height: int) -> Boxes:
     return clipped
 
 
-def grow_to_roi(box_xyxy: ArrayLike, *, margin: float, width: int, height: int) -> tuple[int, int, int, int]:
-    """The region around a face: the box grown on every side, whole pixels, inside the picture.
+def grow_to_roi(
+    box_xyxy: tuple[float, float, float, float], *, margin: float, width: int, height: int
+) -> tuple[int, int, int, int]:
+    """The region around a face: the box grown on every side, rounded outwards, inside the picture.
 
     Args:
-        box_xyxy: (4,), a face in pixels of the picture.
+        box_xyxy: a face in pixels of the picture; may reach beyond it.
         margin: how much to add on each side, as a share of the box's width and height; 0.4 adds 40 % left and right.
         width: of the picture, pixels, at least 1.
         height: of the picture, pixels, at least 1.
 
     Returns:
-        (left, top, right, bottom), at least one pixel wide and high.
+        (left, top, right, bottom) in whole pixels, at least one pixel wide and high.
+
+    In Python's own numbers: float32 would lose the part below a pixel in large pictures.
     """
-    left, top, right, bottom = (float(v) for v in as_boxes_xyxy(box_xyxy)[0])
-    grow_x, grow_y = (right - left) * margin, (bottom - top) * margin
-    x0 = min(max(int(np.floor(left - grow_x)), 0), width - 1)
-    y0 = min(max(int(np.floor(top - grow_y)), 0), height - 1)
-    x1 = max(min(int(np.ceil(right + grow_x)), width), x0 + 1)
-    y1 = max(min(int(np.ceil(bottom + grow_y)), height), y0 + 1)
+    left, top, right, bottom = box_xyxy
+    x0, x1 = _grown_span(left, right, margin=margin, length=width)
+    y0, y1 = _grown_span(top, bottom, margin=margin, length=height)
     return x0, y0, x1, y1
+
+
+def _grown_span(low: float, high: float, *, margin: float, length: int) -> tuple[int, int]:
+    grown = margin * (high - low)
+    first = min(max(math.floor(low - grown), 0), length - 1)
+    last = min(max(math.ceil(high + grown), first + 1), length)
+    return first, last
 
 
 def suppress_overlaps(boxes_xyxy: Boxes, confidences: NDArray[np.float32], *, iou_max: float) -> NDArray[np.intp]:

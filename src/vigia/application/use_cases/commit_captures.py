@@ -14,22 +14,24 @@ encoded capture and at most ``queue_size`` pictures are held; then shards wait, 
 """
 
 import logging
-import math
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 from vigia.application.errors import OutboxUnavailable, PermanentError
+from vigia.application.picture_posting import make_posted_picture
+from vigia.application.plain_values import plain
 from vigia.application.ports import CaptureStore, Clock, PictureEncoder
 from vigia.application.retry import Backoff
 from vigia.domain.camera import Camera
 from vigia.domain.capture import Capture, CaptureId
 from vigia.domain.errors import TransitionError, VigiaError
 from vigia.domain.event import FaceEvent
+from vigia.domain.posted_picture import PictureRules
 
 logger = logging.getLogger("vigia.captures")
 
@@ -61,17 +63,14 @@ class CommitOptions:
     """Requests that may wait; each holds a picture (3.1 MB at 1080p)."""
     offer_timeout_s: float = 2.0
     """How long a shard waits for room, seconds."""
-    roi_margin: float = 0.4
-    """The posted region is the face's box grown by this share of its side, on each side."""
-    jpeg_quality: int = 90
+    picture: PictureRules = field(default_factory=PictureRules)
+    """What the posted picture is like."""
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.25, cap_s=10.0))
     """Between two attempts to write to a disk that does not take it."""
 
     def __post_init__(self) -> None:
-        if self.queue_size < 1 or self.offer_timeout_s < 0.0 or self.roi_margin < 0.0:
-            raise ValueError("the queue holds 1 or more; time and margin are not negative")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"JPEG quality is 1 to 100, not {self.jpeg_quality}")
+        if self.queue_size < 1 or self.offer_timeout_s < 0.0:
+            raise ValueError("the queue holds 1 or more; a time is not negative")
 
 
 def _nothing() -> None:
@@ -88,7 +87,7 @@ class CommitCapturesUseCase:
         on_committed: called with the capture's id and the request, its picture let go, after it is on disk.
         on_failed: called with a request that will never be on disk, and why. After an error line in the log.
         wake_senders: called after ``on_committed``; must not block.
-        options: sizes, time-outs, margins.
+        options: sizes, time-outs, and what pictures are like.
         rng: for jitter.
 
     Owner: the lock guards the queue, the request in hand and the flags; what is in hand is worked on only by the thread
@@ -268,20 +267,26 @@ class CommitCapturesUseCase:
         if picture is None:
             raise PermanentError("event %(event)s has no picture any more", event=event.id)
         left, top, right, bottom = (float(edge) for edge in event.box_xyxy)
-        box_xyxy = (left, top, right, bottom)
-        size_wh = (picture.width, picture.height)
+        posted = make_posted_picture(
+            self._encoder,
+            picture,
+            (left, top, right, bottom),
+            rules=self._options.picture,
+            frame_boxes_xyxy=event.frame_boxes_xyxy,
+        )
+        made = {"crop": posted.plan.crop_ltrb, "jpeg_quality": posted.jpeg_quality}
         return Capture(
             id=CaptureId(uuid4().hex),
             camera_id=request.camera.id,
             findface_camera_id=request.camera.findface_id,
             track_id=int(request.track_id),
             at_utc=event.at_utc,
-            box_xyxy=box_xyxy,
-            roi_ltrb=region_of(box_xyxy, size_wh=size_wh, margin=self._options.roi_margin),
-            size_wh=size_wh,
+            box_xyxy=posted.plan.box_xyxy,
+            roi_ltrb=posted.plan.roi_ltrb,
+            size_wh=posted.plan.size_wh,
             quality=float(event.quality.score),
-            jpeg=self._encoder.encode_jpeg(picture, quality=self._options.jpeg_quality),
-            details=details_of(request),
+            jpeg=posted.jpeg,
+            details=details_of(request) | plain(made),
         )
 
     def _disk_failed(self, error: OutboxUnavailable) -> float:
@@ -340,35 +345,12 @@ class CommitCapturesUseCase:
         return deadline_mono_s is not None and self._clock.mono_s() >= deadline_mono_s
 
 
-def region_of(
-    box_xyxy: tuple[float, float, float, float], *, size_wh: tuple[int, int], margin: float
-) -> tuple[int, int, int, int]:
-    """Where the recogniser shall look: the box grown and clipped.
-
-    Args:
-        box_xyxy: the face, pixels; may reach beyond the picture.
-        size_wh: the picture's width and height, pixels, each 1 or more.
-        margin: share of the box's width (height) added on the left and right (top and bottom), 0 or more.
-
-    Returns:
-        left, top, right, bottom in whole pixels: rounded outwards, at least 1 pixel wide and high, inside the picture.
-        Pure.
-    """
-    left, top, right, bottom = box_xyxy
-    left, right = _span(left, right, length=size_wh[0], margin=margin)
-    top, bottom = _span(top, bottom, length=size_wh[1], margin=margin)
-    return left, top, right, bottom
-
-
-def _span(low: float, high: float, *, length: int, margin: float) -> tuple[int, int]:
-    grown = margin * (high - low)
-    first = min(max(math.floor(low - grown), 0), length - 1)
-    last = min(max(math.ceil(high + grown), first + 1), length)
-    return first, last
-
-
 def details_of(request: CaptureRequest) -> dict[str, Any]:
-    """What is kept beside the picture, as plain JSON values; numbers that are not finite become None. Pure."""
+    """What is kept beside the picture, as plain JSON values; numbers that are not finite become None. Pure.
+
+    ``box`` is the face in pixels of the camera's picture, whose size is ``frame_size``: what is held against a ground
+    truth, while a capture's own ``box_xyxy`` is in pixels of the posted picture.
+    """
     event = request.event
     own: dict[str, Any] = {
         "confidence": event.confidence,
@@ -378,20 +360,7 @@ def details_of(request: CaptureRequest) -> dict[str, Any]:
         "frame_index": event.frame_index,
         "reason": request.reason,
         "box": event.box_xyxy,
+        "frame_size": event.frame_size_wh,
     }
-    plain: dict[str, Any] = _plain(request.details | own)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # numpy's scalars and arrays
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    return str(value)
+    details: dict[str, Any] = plain(request.details | own)
+    return details

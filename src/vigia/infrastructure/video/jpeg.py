@@ -1,0 +1,63 @@
+"""JPEG files of decoded pictures, whole or cut and scaled, in the colours of the scene.
+
+Full-range planes in the colours that a JPEG's reader takes for granted go in as they are; all others are converted.
+A cut copies only what is cut out, with the colours as coded; scaling and conversion are one step of swscale.
+"""
+
+import numpy as np
+import simplejpeg
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+
+from vigia.domain.frame import Picture
+from vigia.infrastructure.video.picture import av_frame
+from vigia.infrastructure.video.planes import SCALE_THREADS, Ltrb, cut, plane_rows
+
+JPEG_DIRECT_FORMAT = "yuvj420p"
+"""The full-range format that a JPEG can take plane by plane, without a conversion."""
+JPEG_DIRECT_COLORSPACES = frozenset({2, 5, 6})
+"""AVCOL_SPC_UNSPECIFIED, _BT470BG, _SMPTE170M: what a JPEG's reader takes for granted (BT.601). Many cameras code full
+range in BT.709: their planes would show faces too red or too green.
+"""
+
+
+class SimpleJpegEncoder:
+    """JPEG through libjpeg-turbo. Any thread.
+
+    Full-range planar pictures go in as they are. Video is mostly limited-range: its planes would look washed out, so
+    it is converted to RGB first. Files hold the picture and nothing else: no EXIF, no comment.
+    """
+
+    def encode_jpeg(
+        self,
+        picture: Picture,
+        *,
+        quality: int,
+        crop_ltrb: Ltrb | None = None,
+        size_wh: tuple[int, int] | None = None,
+    ) -> bytes:
+        """A picture or a part of it, JPEG; see the port. Cuts at odd pixels cost more than at even ones."""
+        frame = av_frame(picture)
+        if crop_ltrb is not None:
+            frame = cut(frame, crop_ltrb)
+        if size_wh is not None and size_wh != (frame.width, frame.height):
+            frame = frame.reformat(*size_wh, format="rgb24", interpolation=Interpolation.BICUBIC, threads=SCALE_THREADS)
+        if _fits_jpeg(frame):
+            y, u, v = (plane_rows(frame, index) for index in range(3))
+            width, height = frame.width, frame.height
+            direct_jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(
+                Y=np.ascontiguousarray(y[:height, :width]),
+                U=np.ascontiguousarray(u[: height // 2, : width // 2]),
+                V=np.ascontiguousarray(v[: height // 2, : width // 2]),
+                quality=quality,
+            )
+            return direct_jpeg
+        rgb = np.ascontiguousarray(frame.reformat(format="rgb24", threads=SCALE_THREADS).to_ndarray())
+        converted: bytes = simplejpeg.encode_jpeg(rgb, quality=quality, colorspace="RGB", colorsubsampling="420")
+        return converted
+
+
+def _fits_jpeg(frame: VideoFrame) -> bool:
+    """True when the planes can go into a JPEG as they are. Odd sizes take the other way: their last chroma is half."""
+    even = frame.width % 2 == 0 and frame.height % 2 == 0
+    return frame.format.name == JPEG_DIRECT_FORMAT and even and int(frame.colorspace) in JPEG_DIRECT_COLORSPACES
