@@ -11,6 +11,7 @@ from vigia.application.ports import FaceDetector, PictureScaler
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import as_boxes_xyxy, iou_matrix
+from vigia.domain.regions import region_around
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.demo import DemoClip, load_truth
 from vigia.infrastructure.detection.heads import HEADS
@@ -102,6 +103,19 @@ def test_shapes_and_ranges(detector: FaceDetector, filmed: Scene) -> None:
     assert (found.boxes_xyxy[:, [1, 3]] <= picture.height).all()
     assert ((found.confidences > 0) & (found.confidences <= 1)).all()
     assert (np.diff(found.confidences) <= 0).all()
+
+
+def test_a_region_shows_its_faces_where_they_are_in_the_picture(detector: FaceDetector, filmed: Scene) -> None:
+    picture, faces = scene_for(detector, filmed)
+    frame_wh = (picture.width, picture.height)
+    for face in faces:
+        region = region_around(face, frame_wh, (frame_wh[0] // 2, frame_wh[1] // 2))
+        found = detector.detect(picture, input_width=320, region=region)
+        assert iou_matrix(as_boxes_xyxy(face), found.boxes_xyxy).max() > 0.5
+        assert (found.boxes_xyxy[:, :2] >= (region.left, region.top)).all()
+        assert (found.boxes_xyxy[:, 2:] <= (region.right, region.bottom)).all()
+    again = detector.detect(picture, input_width=640)
+    np.testing.assert_array_equal(again.boxes_xyxy, detector.detect(picture, input_width=640).boxes_xyxy)
 
 
 def test_the_same_picture_gives_the_same_faces(detector: FaceDetector, filmed: Scene) -> None:

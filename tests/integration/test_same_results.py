@@ -14,10 +14,11 @@ from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.parts import detector_factory
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet, Picture
+from vigia.domain.regions import Region
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings, load_settings
 from vigia.infrastructure.demo import DemoClip
-from vigia.infrastructure.video.picture import SimpleJpegEncoder
+from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
 
 CLOCK = SystemClock()
@@ -39,8 +40,8 @@ class Noting(FaceDetector):
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         return self._detector.input_width_for(frame_width=frame_width, min_face_px=min_face_px)
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:
-        found = self._detector.detect(picture, input_width=input_width)
+    def detect(self, picture: Picture, *, input_width: int, region: Region | None = None) -> Detections:
+        found = self._detector.detect(picture, input_width=input_width, region=region)
         self.found.append((found.boxes_xyxy.tobytes(), found.landmarks.tobytes(), found.confidences.tobytes()))
         return found
 

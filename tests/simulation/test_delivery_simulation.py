@@ -240,7 +240,7 @@ class Process:
 class PlainEncoder:
     """Makes something of each picture."""
 
-    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+    def encode_jpeg(self, picture: Picture, *, quality: int, **_part: object) -> bytes:
         return bytes([quality]) * picture.width
 
 
@@ -252,6 +252,9 @@ class Pixels:
 
     def luma(self) -> Luma:
         return np.zeros((self.height, self.width), dtype=np.uint8)
+
+    def chroma(self) -> None:
+        return None
 
 
 def request_of(number: int, world: World) -> CaptureRequest:

@@ -40,7 +40,7 @@ WALK = [ScriptedPacket(p) for p in walk(start_xy=(20, 100), step_xy=(6, 0), side
 
 
 class TinyJpeg:
-    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+    def encode_jpeg(self, picture: Picture, *, quality: int, **_part: object) -> bytes:
         return b"\xff\xd8" + bytes([quality]) + str(picture.width).encode() + b"\xff\xd9"
 
 

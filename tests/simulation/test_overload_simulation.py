@@ -44,7 +44,7 @@ class Kept:
 
 
 class NoPictures:
-    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
+    def encode_jpeg(self, picture: Picture, *, quality: int, **_part: object) -> bytes:
         raise AssertionError(f"nobody asked for {picture} in {quality}")
 
 

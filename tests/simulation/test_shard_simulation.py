@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -18,8 +19,11 @@ from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCa
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
-from vigia.domain.ledger import CameraLedger, FrameFate, LedgerPage, TrackFate
+from vigia.domain.ledger import CameraLedger, FilterReason, FrameFate, LedgerPage, TrackFate
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.passage_memory import PassageMemory
+from vigia.domain.picture_region import PictureRegion
+from vigia.domain.posting import PostingPolicy
 from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.testing.sim_clock import SimClock
@@ -27,6 +31,7 @@ from vigia.testing.video import STREAM, ScriptedDecoder, ScriptedDetector, Scrip
 
 FRAME_S = 1 / 30
 EMPTY = ScriptedPicture()
+LENIENT = TrackFilter(min_size_px=20, min_quality=0.0, movement_min_px=20)
 Script = ScriptedPacket | ScriptedPicture
 
 
@@ -70,7 +75,13 @@ class Rig:
         self._next: dict[str, int] = {}
 
     def camera(
-        self, name: str = "gate", *, decoders: Callable[[StreamInfo], VideoDecoder] | None = None
+        self,
+        name: str = "gate",
+        *,
+        decoders: Callable[[StreamInfo], VideoDecoder] | None = None,
+        track_filter: TrackFilter = LENIENT,
+        posting: PostingPolicy | None = None,
+        passages: PassageMemory | None = None,
     ) -> CameraLedger:
         ledger = CameraLedger(CameraId(name))
         pipeline = CameraPipeline(
@@ -80,7 +91,9 @@ class Rig:
             decoders=decoders or self._decoder,
             detect=DetectFacesUseCase(self.detector, min_face_px=20),
             tracks=self.tracks,
-            track_filter=TrackFilter(min_size_px=20, min_quality=0.0, movement_min_px=20),
+            track_filter=track_filter,
+            posting=posting,
+            passages=passages,
             captures=self.shelf,
             load=self.shard.load,
             gate=MotionGate(threshold=self._gate),
@@ -328,8 +341,12 @@ def test_whatever_a_camera_delivers_the_books_balance(seed: int) -> None:
     rig = Rig(
         k=rng.randint(1, 3), k_max=5, delay=rng.choice([0, 2]), decode_s=rng.choice([0.0, 0.01, 0.05]), gate=0.002
     )
+    policies = [
+        PostingPolicy(),
+        PostingPolicy(overall_only=False, first_immediately=True, every_interval=True, post_first=True),
+    ]
     for name in ("a", "b"):
-        rig.camera(name)
+        rig.camera(name, posting=rng.choice(policies), passages=rng.choice([None, PassageMemory()]))
     for number in range(400):
         name = rng.choice("ab")
         picture = rng.choice([EMPTY, *passage(10)])
@@ -343,5 +360,88 @@ def test_whatever_a_camera_delivers_the_books_balance(seed: int) -> None:
     page = rig.finish()
     assert page.balanced, f"seed {seed}: {page}"
     assert page.received == 400
-    assert page.tracks[TrackFate.CAPTURED] == len(rig.shelf.requests)
+    assert page.captures == len(rig.shelf.requests)
     assert STREAM.live
+
+
+def test_in_real_time_each_interval_sends_its_best_and_the_books_balance() -> None:
+    rig = Rig()
+    rig.camera(posting=PostingPolicy(overall_only=False, every_interval=True, interval_s=0.5, first_immediately=True))
+    rig.play([*passage(60), *[EMPTY] * 45])
+    page = rig.finish()
+    reasons = [request.reason for request in rig.shelf.requests]
+    assert reasons[0] == "realtime_first"
+    assert reasons[1:4] == ["realtime"] * 3
+    assert len({request.event.id for request in rig.shelf.requests}) == len(reasons)
+    assert {request.track_id for request in rig.shelf.requests} == {rig.shelf.requests[0].track_id}
+    times_s = [request.event.at_mono_s for request in rig.shelf.requests]
+    assert times_s == sorted(times_s)
+    assert (page.tracks[TrackFate.CAPTURED], page.further_captures) == (1, len(reasons) - 1)
+    assert page.balanced
+
+
+def test_in_real_time_a_post_is_due_although_the_camera_falls_silent() -> None:
+    rig = Rig()
+    rig.camera(posting=PostingPolicy(overall_only=False, interval_s=0.5, post_best=False))
+    rig.play(passage(12))
+    assert rig.shelf.requests == []
+    rig.rest(0.3)
+    assert [request.reason for request in rig.shelf.requests] == ["realtime"]
+
+
+def test_outside_roi_is_followed_and_not_sent_outside_rot_not_even_followed() -> None:
+    left_half = PictureRegion.parse("320x360+0+0")
+    pictures = walk(start_xy=(400, 100), step_xy=(2, 0), side_px=80, frames=40)
+    rig = Rig()
+    rig.camera("followed", track_filter=replace(LENIENT, roi=left_half))
+    rig.camera("ignored", track_filter=replace(LENIENT, rot=left_half))
+    for name in ("followed", "ignored"):
+        rig.play(pictures, name)
+    page = rig.finish()
+    assert rig.shelf.requests == []
+    assert page.filter_reasons == {FilterReason.OUTSIDE_ROI: 1}
+    assert page.tracks_started == 1
+    assert page.faces == 40
+
+
+def test_the_best_shot_inside_roi_is_sent_even_when_a_better_one_was_outside() -> None:
+    rig = Rig()
+    rig.camera(track_filter=replace(LENIENT, roi=PictureRegion.parse("200x360+0+0")))
+    rig.play([*walk(start_xy=(20, 100), step_xy=(6, 0), side_px=80, frames=60), *[EMPTY] * 45])
+    (request,) = rig.shelf.requests
+    assert float(request.event.box_xyxy[[0, 2]].mean()) < 200
+
+
+def test_a_region_outside_the_picture_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.camera(track_filter=replace(LENIENT, roi=PictureRegion.parse("100x100+1280+0")))
+    rig.play([EMPTY])
+    assert "tracks.roi 100x100+1280+0 lies outside its picture of 640x360" in caplog.text
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(("tint", "captures"), [((100, 160), 1), ((160, 100), 2)])
+def test_a_passage_that_breaks_is_captured_once_another_person_is_captured_too(
+    tint: tuple[int, int], captures: int, *, live: bool
+) -> None:
+    first = walk(start_xy=(150, 100), step_xy=(2, 0), side_px=80, frames=40)
+    second = walk(start_xy=(300, 100), step_xy=(2, 0), side_px=80, frames=40)
+    rig = Rig()
+    posting = PostingPolicy(overall_only=not live, first_immediately=True, post_best=not live)
+    rig.camera(posting=posting, passages=PassageMemory())
+    rig.play([*first, *[EMPTY] * 36, *(replace(picture, tint=tint) for picture in second), *[EMPTY] * 45])
+    page = rig.finish()
+    assert len({request.track_id for request in rig.shelf.requests}) == captures
+    assert page.filter_reasons.get(FilterReason.DUPLICATE, 0) == 2 - captures
+    assert page.tracks_ended == 2
+    assert page.balanced
+
+
+def test_a_long_stay_is_captured_again_after_each_split() -> None:
+    rig = Rig()
+    rig.tracks = ManageTracksUseCase(TrackMatchingService(), miss_interval_s=1.0, duration_max_s=1.5)
+    rig.camera(passages=PassageMemory())
+    rig.play([*walk(start_xy=(100, 100), step_xy=(2, 0), side_px=80, frames=120), *[EMPTY] * 45])
+    page = rig.finish()
+    assert page.tracks[TrackFate.CAPTURED] == len(rig.shelf.requests) >= 2
+    assert FilterReason.DUPLICATE not in page.filter_reasons

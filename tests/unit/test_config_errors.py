@@ -71,6 +71,14 @@ def lines_for(
         ("capture: {roi_margin: nan}", 'c.yaml, line 1: capture.roi_margin must be a number from 0 to 2, not "nan"'),
         ("capture: {roi_margin: [1]}", "c.yaml, line 1: capture.roi_margin must be a number from 0 to 2, not […]"),
         ("detector: {motion_gate: si}", 'c.yaml, line 1: detector.motion_gate must be true or false, not "si"'),
+        (
+            "detector: {sharp_look: always}",
+            'c.yaml, line 1: detector.sharp_look must be one of auto, off, not "always"',
+        ),
+        (
+            "detector: {sharp_face_px: 4}",
+            'c.yaml, line 1: detector.sharp_face_px must be a number from 8 to 2000, not "4"',
+        ),
         ("language: pt", 'c.yaml, line 1: language must be one of pt_BR, en, auto, not "pt"'),
         ("detector: yunet-s", 'c.yaml, line 1: detector must hold keys of its own, not "yunet-s"'),
         (

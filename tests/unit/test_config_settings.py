@@ -296,3 +296,9 @@ def test_empty_keys_follow_others(load: Load) -> None:
     memory = load("memory: {soft_limit_mb: 500, hard_limit_mb: 800}").memory
     assert (memory.soft_limit_bytes, memory.hard_limit_bytes) == (500_000_000, 800_000_000)
     assert Settings().memory.soft_limit_bytes is None
+
+
+def test_sharp_looks_are_switched_off_by_a_word_that_yaml_would_take_for_false(load: Load) -> None:
+    detector = load("detector: {sharp_look: off, sharp_face_px: 32}\n").detector
+    assert (detector.sharp_look, detector.sharp_face_px) == ("off", 32.0)
+    assert (load("{}\n").detector.sharp_look, load("{}\n").detector.sharp_face_px) == ("auto", 60.0)

@@ -8,6 +8,7 @@ from vigia.application.ports import Detections
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.domain.camera import CameraId
 from vigia.domain.frame import Frame, Picture
+from vigia.domain.regions import Region
 from vigia.testing.sim_clock import SimClock
 from vigia.testing.video import STREAM, ScriptedDecoder, ScriptedDetector, ScriptedPacket, ScriptedPicture, packet
 
@@ -26,9 +27,9 @@ class Asked(ScriptedDetector):
         self.questions.append((frame_width, min_face_px))
         return frame_width // 2
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:
+    def detect(self, picture: Picture, *, input_width: int, region: Region | None = None) -> Detections:
         self.widths.append(input_width)
-        return super().detect(picture, input_width=input_width)
+        return super().detect(picture, input_width=input_width, region=region)
 
 
 def frame_of(picture: ScriptedPicture, *, index: int = 0) -> Frame:

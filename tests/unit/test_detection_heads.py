@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import suppress_overlaps
+from vigia.domain.regions import Region
 from vigia.infrastructure.detection import onnx_detector
 from vigia.infrastructure.detection.graph import CELLS as FACE_CELLS
 from vigia.infrastructure.detection.graph import FACES, FACES_MAX, NMS_IOU_MAX, PLACES, SCORE_MIN, STRIDES
@@ -230,7 +231,14 @@ class SetHead:
 
 
 class GreyScaler:
-    def scale_planar(self, picture: Picture, *, width: int, height: int) -> Sequence[NDArray[np.uint8]]:  # noqa: ARG002 - grey anyway
+    def scale_planar(
+        self,
+        picture: Picture,  # noqa: ARG002 - likewise
+        *,
+        width: int,
+        height: int,
+        region: Region | None = None,  # noqa: ARG002 - grey anyway
+    ) -> Sequence[NDArray[np.uint8]]:
         return [np.full((height, width), 128, np.uint8)] * 3
 
 
@@ -273,6 +281,15 @@ def test_model_pixels_become_frame_pixels_and_stay_inside(session: Session) -> N
     np.testing.assert_allclose(found.confidences, [0.9, 0.8, 0.7])
     np.testing.assert_allclose(found.landmarks[2, 0], [128, 64])
     assert session.shapes == [(1, 3, 192, 320)], "180 rows, padded to a multiple of 32"
+
+
+def test_a_region_is_seen_alone_and_its_boxes_lie_in_the_frame(session: Session) -> None:
+    raw = faces([[32, 16, 64, 48], [-10, -10, 20, 30], [300, 150, 400, 250]], [0.7, 0.9, 0.8])
+    region = Region(600, 300, 640, 360)
+    found = detector(raw).detect(ScriptedPicture(width=1280, height=720), input_width=320, region=region)
+    np.testing.assert_allclose(found.boxes_xyxy, [[600, 300, 640, 360], [1200, 600, 1240, 660], [664, 332, 728, 396]])
+    np.testing.assert_allclose(found.landmarks[2, 0], [664, 332])
+    assert session.shapes == [(1, 3, 192, 320)], "the shape follows from the region's"
 
 
 def test_a_box_in_the_padding_is_no_face(session: Session) -> None:

@@ -54,3 +54,21 @@ def test_reset_forgets_the_reference() -> None:
     gate.is_open(SCENE, at_s=0.0)
     gate.reset()
     assert gate.is_open(SCENE, at_s=9.0)
+
+
+def moved(gate: MotionGate) -> tuple[int, int, int, int] | None:
+    """Top, bottom, left and right of what it says has moved, pixels."""
+    if gate.changed is None:
+        return None
+    rows, columns = np.nonzero(gate.changed)
+    return int(rows.min()) * 8, int(rows.max()) * 8, int(columns.min()) * 8, int(columns.max()) * 8
+
+
+def test_it_tells_where_something_moved() -> None:
+    gate = MotionGate(threshold=0.002)
+    gate.is_open(SCENE, at_s=0.0)
+    assert moved(gate) is None, "there was nothing to compare with"
+    gate.is_open(with_block(320), at_s=0.1)
+    assert moved(gate) == (104, 192, 320, 392)
+    gate.reset()
+    assert moved(gate) is None

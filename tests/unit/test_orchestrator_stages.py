@@ -33,7 +33,7 @@ from vigia.domain.motion_gate import MotionGate
 from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.clock import SystemClock
-from vigia.infrastructure.video.picture import SimpleJpegEncoder
+from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 from vigia.testing.flaky_recognizer import FlakyRecognizer
 from vigia.testing.memory_outbox import MemoryOutbox
 from vigia.testing.sim_clock import SimClock

@@ -11,9 +11,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from vigia.domain.errors import DomainError
+from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 from vigia.infrastructure.video.picture import (
     AvPicture,
-    SimpleJpegEncoder,
     SwscalePictureScaler,
     av_frame,
     picture_from_image,

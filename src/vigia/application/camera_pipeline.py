@@ -1,30 +1,32 @@
 """One camera inside its shard: decode, gate, detect, match, choose. Run to completion for one packet at a time.
 
-Everything here belongs to the shard's thread. Nothing waits: the only thing handed on is a finished track's chosen
-event, to the queue of ``CommitCapturesUseCase``.
+Everything here belongs to the shard's thread. Nothing waits: the only thing handed on is a track's chosen shot, to
+the queue of ``CommitCapturesUseCase`` (``TrackPoster``).
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from math import exp
 from threading import Event
-from typing import Protocol
 
 from vigia.application.camera_cost import FPS_CREDIBLE_MAX, CameraCost
 from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
 from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory, VideoDecoder
-from vigia.application.use_cases.commit_captures import CaptureRequest
+from vigia.application.sharp_look import SharpAims
+from vigia.application.track_poster import CaptureSink, TrackPoster
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
 from vigia.domain.frame import Frame, Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
-from vigia.domain.ledger import CameraLedger, FrameFate, TrackFate
-from vigia.domain.motion import TrackEnd
+from vigia.domain.ledger import CameraLedger, FrameFate
+from vigia.domain.motion import TrackEnd, expected_boxes
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.passage_memory import PassageMemory
+from vigia.domain.posting import PostingPolicy
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
 
@@ -48,18 +50,11 @@ SKIP_MEMORY_S = 30.0
 """Time constant of a camera's share of skipped packets, by which shards choose whose turn it is."""
 
 
-class CaptureSink(Protocol):
-    """Takes what finished tracks are worth sending."""
-
-    def offer(self, request: CaptureRequest) -> None:
-        """Hand one over; may wait a bounded time; raises VigiaError when it cannot be taken."""
-        ...
-
-
 class CameraPipeline:
     """Turns one camera's packets into tracks and captures.
 
-    Owner: the shard's thread. Bounds: one decoder, the pictures of open tracks (one each).
+    Owner: the shard's thread. Bounds: one decoder, the pictures of open tracks (one each by default, else as
+    ``PostingPolicy`` says).
 
     Args:
         camera: whose packets.
@@ -69,7 +64,9 @@ class CameraPipeline:
         detect: finds faces in a frame.
         tracks: follows them.
         track_filter: decides which tracks are worth sending.
-        captures: takes their best shots.
+        posting: which of their shots are sent, and when; the best at the end when not given.
+        passages: remembers captured passages, so that a track that broke is not captured twice; None = it is.
+        captures: takes the shots.
         load: the shard's cadence.
         cost: this camera's meter, with what is expected of it.
         gate: says whether a picture moves.
@@ -95,6 +92,8 @@ class CameraPipeline:
         ages: DurationHistogram,
         on_frame: Callable[[Frame], None] | None = None,
         cost: CameraCost | None = None,
+        posting: PostingPolicy | None = None,
+        passages: PassageMemory | None = None,
     ) -> None:
         self.cost = cost if cost is not None else CameraCost()
         self.camera = camera
@@ -104,7 +103,14 @@ class CameraPipeline:
         self._detect = detect
         self._tracks = tracks
         self._filter = track_filter
-        self._captures = captures
+        self._poster = TrackPoster(
+            camera,
+            policy=posting if posting is not None else PostingPolicy(),
+            track_filter=track_filter,
+            captures=captures,
+            ledger=ledger,
+            memory=passages,
+        )
         self._load = load
         self._gate = gate
         self._clock = clock
@@ -226,7 +232,7 @@ class CameraPipeline:
         """
         self._fade(now_s)
         if not len(self.queue):
-            self._hand_on(self._tracks.expire(self.camera.id, now_s + self._time_ahead_s))
+            self._advance(now_s + self._time_ahead_s)
 
     def stop(self) -> None:
         """Book what is left in the queue, empty the decoder, end all tracks and hand on their best shots."""
@@ -268,12 +274,26 @@ class CameraPipeline:
         self._gate.reset()
         self._stream = stream
         self.cost.expect(width=stream.width, height=stream.height, fps=stream.fps)
+        self._check_regions(stream)
         self._waits_for_key, self._wait_reason = True, NO_KEY_FRAME
         self._since_detection = self._load.k
         try:
             self._decoder = self._decoders(stream)
         except VigiaError as error:
             logger.error("Camera %s: %s", self.camera.name, error)
+
+    def _check_regions(self, stream: StreamInfo) -> None:
+        """Say so when a region was written for a larger picture than the camera gives: no face will be in it."""
+        for name, region in (("roi", self._filter.roi), ("rot", self._filter.rot)):
+            if region is not None and not region.meets((stream.width, stream.height)):
+                logger.warning(
+                    "Camera %s: tracks.%s %s lies outside its picture of %dx%d pixels: no face of it is sent",
+                    self.camera.name,
+                    name,
+                    region,
+                    stream.width,
+                    stream.height,
+                )
 
     def _close_decoder(self) -> None:
         decoder, self._decoder = self._decoder, None
@@ -310,45 +330,35 @@ class CameraPipeline:
             self._detect_and_follow(frame, rung.scale)
             self.cost.record_detect(self._clock.mono_s() - started_s, scale=rung.scale)
             fate = FrameFate.DETECTED
-        self._hand_on(self._tracks.expire(self.camera.id, frame.at_mono_s))
+        self._advance(frame.at_mono_s)
         return fate
 
     def _detect_and_follow(self, frame: Frame, scale: float) -> None:
-        events = self._detect.execute(frame, size_fits=self._filter.size_fits, scale=scale)
+        events = self._detect.execute(frame, size_fits=self._filter.box_fits, scale=scale, aims=self._aims(frame))
+        if self._filter.rot is not None:
+            events = [event for event in events if self._filter.followed(event.box_xyxy)]
         if not events:
             return
         self.ledger.faces += len(events)
         associations = self._tracks.execute(self.camera.id, events)
         self.ledger.tracks_started += sum(1 for association in associations if association.match is None)
+        self._poster.follow(associations)
+
+    def _aims(self, frame: Frame) -> SharpAims | None:
+        """Where a sharp look may go; None under load: it is the first thing to give way."""
+        load, tracks, camera_id = self._load, self._tracks, self.camera.id
+        if load.rung.k > load.limits.k_min or load.rung.scale < 1.0:
+            return None
+        return SharpAims(self._gate.changed, lambda: expected_boxes(tracks.snapshots(camera_id), frame.at_mono_s))
+
+    def _advance(self, at_s: float) -> None:
+        """End the tracks whose time is over at ``at_s`` (the camera's time, seconds); send what is due of others."""
+        self._hand_on(self._tracks.expire(self.camera.id, at_s))
+        self._poster.post_due(at_s)
 
     def _end_tracks(self, end: TrackEnd) -> None:
         self._hand_on(self._tracks.end_all(self.camera.id, end))
 
     def _hand_on(self, ended: Sequence[Track]) -> None:
-        for track in ended:
-            reason = self._filter.reject(track)
-            if reason is not None:
-                self.ledger.book_track(TrackFate.FILTERED, reason=reason)
-                continue
-            try:
-                self._captures.offer(_request(self.camera, track))
-            except VigiaError as error:
-                self.ledger.book_track(TrackFate.LOST)
-                logger.error("Camera %s: the capture of track %d is lost: %s", self.camera.name, track.id, error)
-            else:
-                self.ledger.book_track(TrackFate.CAPTURED)
-
-
-def _request(camera: Camera, track: Track) -> CaptureRequest:
-    return CaptureRequest(
-        event=track.best,
-        camera=camera,
-        track_id=track.id,
-        reason=track.end.value if track.end is not None else "",
-        details={
-            "events": track.events_count,
-            "duration_s": round(track.duration_s, 3),
-            "moved_px": round(track.moved_max_px, 1),
-            "best_to_last_s": round(track.last.at_mono_s - track.best.at_mono_s, 3),
-        },
-    )
+        if ended:
+            self._poster.close(ended)

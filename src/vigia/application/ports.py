@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
 from vigia.domain.frame import Frame, Packet, Picture, StreamInfo
+from vigia.domain.regions import Region
 
 
 class Clock(Protocol):
@@ -133,13 +134,15 @@ class FaceDetector(Protocol):
         """The model's name in the registry, such as ``yunet-s`` or ``centerface``."""
         ...
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:
+    def detect(self, picture: Picture, *, input_width: int, region: Region | None = None) -> Detections:
         """Find faces.
 
         Args:
             picture: as decoded.
-            input_width: width of the model's input in pixels; the height follows from the picture's shape. Rounded
-                up to what the model needs.
+            input_width: width of the model's input in pixels; the height follows from the picture's shape, or the
+                region's. Rounded up to what the model needs.
+            region: look at this part only; None is the whole picture. Boxes are in pixels of the picture all the same,
+                and those at the region's edges may be cut by them.
         """
         ...
 
@@ -151,10 +154,12 @@ class FaceDetector(Protocol):
 class PictureScaler(Protocol):
     """Makes the small input of a detector straight from the decoded planes. Owner: one thread."""
 
-    def scale_planar(self, picture: Picture, *, width: int, height: int) -> Sequence[NDArray[np.uint8]]:
+    def scale_planar(
+        self, picture: Picture, *, width: int, height: int, region: Region | None = None
+    ) -> Sequence[NDArray[np.uint8]]:
         """Scale to ``width`` by ``height`` pixels: three uint8 (height, width) planes, blue, green, red.
 
-        The planes are views, valid until the next call.
+        Of the whole picture, or of a region of it. The planes are views, valid until the next call.
         """
         ...
 
@@ -162,8 +167,25 @@ class PictureScaler(Protocol):
 class PictureEncoder(Protocol):
     """Makes a JPEG of a decoded picture. Any thread."""
 
-    def encode_jpeg(self, picture: Picture, *, quality: int) -> bytes:
-        """The whole picture, JPEG, ``quality`` 1 to 100."""
+    def encode_jpeg(
+        self,
+        picture: Picture,
+        *,
+        quality: int,
+        crop_ltrb: tuple[int, int, int, int] | None = None,
+        size_wh: tuple[int, int] | None = None,
+    ) -> bytes:
+        """A picture or a part of it as a JPEG file, in the colours of the scene, without any text or EXIF.
+
+        Args:
+            picture: as decoded.
+            quality: 1 to 100.
+            crop_ltrb: left, top, right, bottom of what is cut out, pixels inside ``picture``; None: all of it.
+            size_wh: width and height that the cut is scaled to, pixels, 1 or more; None: as it is.
+
+        Raises:
+            DomainError: the part is not inside the picture.
+        """
         ...
 
 

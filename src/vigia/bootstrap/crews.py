@@ -13,8 +13,9 @@ from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCa
 from vigia.bootstrap.hot_path import HotPath
 from vigia.domain.camera import Camera
 from vigia.domain.capture import CaptureId
+from vigia.domain.posted_picture import PictureMode, PictureRules
 from vigia.infrastructure.config import Settings
-from vigia.infrastructure.video.picture import SimpleJpegEncoder
+from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 
 logger = logging.getLogger("vigia.bootstrap")
 
@@ -113,7 +114,13 @@ def _commit(settings: Settings, store: CaptureStore, *, hooks: CaptureHooks, clo
         options=CommitOptions(
             queue_size=chosen.queue_size,
             offer_timeout_s=chosen.queue_wait_s,
-            roi_margin=chosen.roi_margin,
-            jpeg_quality=chosen.jpeg_quality,
+            picture=PictureRules(
+                mode=PictureMode(chosen.picture),
+                crop_margin=chosen.crop_margin,
+                roi_margin=chosen.roi_margin,
+                max_side_px=chosen.max_side_px,
+                max_bytes=chosen.max_bytes,
+                jpeg_quality=chosen.jpeg_quality,
+            ),
         ),
     )

@@ -9,22 +9,23 @@ import numpy as np
 
 from vigia.application.camera_cost import CameraCost, CostExpectation
 from vigia.application.camera_line import CameraLine
-from vigia.application.camera_pipeline import CameraPipeline, CaptureSink
+from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.ports import Clock, DecoderFactory, FaceDetector
 from vigia.application.service import LoopService
+from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
+from vigia.bootstrap.posting_parts import passage_memory, posting_policy, track_filter
+from vigia.bootstrap.track_boxes import track_manager
 from vigia.domain.camera import Camera
 from vigia.domain.frame import Frame
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger
 from vigia.domain.motion_gate import MotionGate
-from vigia.domain.track_filter import TrackFilter
-from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.config import CameraSettings, Settings
 from vigia.infrastructure.video.decoder import AvVideoDecoder
 from vigia.infrastructure.video.picture import picture_from_rgb
@@ -52,6 +53,7 @@ class HotPath:
         first_id: of the numbers of events and of tracks.
         id_step: from one number to the next, so that processes never use the same.
         decoders: makes a decoder for a stream.
+        tracks: follows faces; made from the settings when not given.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class HotPath:
         first_id: int = 1,
         id_step: int = 1,
         decoders: DecoderFactory = AvVideoDecoder,
+        tracks: ManageTracksUseCase | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -72,16 +75,7 @@ class HotPath:
         self._decoders = decoders
         self._event_ids = itertools.count(first_id, id_step)
         self._expected = CostExpectation()
-        chosen = settings.tracks
-        matching = TrackMatchingService(
-            overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
-        )
-        self._tracks = ManageTracksUseCase(
-            matching,
-            miss_interval_s=chosen.track_miss_interval_s,
-            duration_max_s=chosen.track_max_duration_s,
-            ids=itertools.count(first_id, id_step),
-        )
+        self._tracks = tracks if tracks is not None else track_manager(settings, ids=itertools.count(first_id, id_step))
 
     def shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
         """A shard for about ``cameras`` cameras, its cadence planned, and its detector's use case."""
@@ -92,6 +86,7 @@ class HotPath:
             ids=self._event_ids,
             input_width=chosen.input_width,
             overload_face_px=chosen.min_face_px_overload,
+            sharp_face_px=chosen.sharp_face_px if chosen.sharp_look == "auto" else None,
         )
         scales = _scales(detect)
         if chosen.cadence_k == "auto":
@@ -139,14 +134,9 @@ class HotPath:
             decoders=self._decoders,
             detect=detect,
             tracks=self._tracks,
-            track_filter=TrackFilter(
-                min_size_px=chosen.filter_min_size,
-                max_size_px=chosen.filter_max_size,
-                min_quality=chosen.filter_min_quality,
-                movement_min_px=chosen.movement_min_px,
-                movement_min_percent=chosen.movement_min_percent,
-                events_min=chosen.events_min,
-            ),
+            track_filter=track_filter(chosen),
+            posting=posting_policy(chosen),
+            passages=passage_memory(chosen),
             captures=captures,
             load=shard.load,
             gate=MotionGate(threshold=settings.detector.imotion_threshold if settings.detector.motion_gate else 0.0),

@@ -11,6 +11,9 @@ from vigia.infrastructure.video.picture import AvPicture, picture_from_image, pi
 
 FACE_MIN_PX = 50.0
 """FindFace takes no smaller face."""
+NATIVE_PX = 320
+"""Regions up to this width are looked at pixel by pixel: a server spares no work on the little it was sent. What the
+smallest face needs would leave a region of 100 pixels at 32, where a detector misses what anybody would find."""
 
 Ltrb = tuple[int, int, int, int]
 
@@ -36,7 +39,8 @@ def face_finder(settings: Settings) -> Callable[[bytes, Ltrb | None], Sequence[S
         if region is not None:
             left, top = region[0], region[1]
             picture = _cropped(picture, region)
-        width = detector.input_width_for(frame_width=picture.width, min_face_px=FACE_MIN_PX)
+        needed = detector.input_width_for(frame_width=picture.width, min_face_px=FACE_MIN_PX)
+        width = max(needed, min(picture.width, NATIVE_PX))
         found = detector.detect(picture, input_width=width)
         return [[x0 + left, y0 + top, x1 + left, y1 + top] for x0, y0, x1, y1 in found.boxes_xyxy.tolist()]
 

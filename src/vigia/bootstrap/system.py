@@ -312,7 +312,7 @@ class System:
                 camera_id=entry.camera_id,
                 media_index=entry.details["media_index"],
                 loop=entry.details["loop"],
-                box_xyxy=entry.box_xyxy,
+                box_xyxy=entry.details["box"],  # of the camera's picture; the entry's own is of the posted one
             )
             for entry in outbox.entries(state=CaptureState.DELIVERED, limit=MATCHED_CAPTURES_MAX)
             if entry.at_utc >= self._began_utc and entry.details.get("media_index") is not None

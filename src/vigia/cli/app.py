@@ -17,7 +17,9 @@ from vigia.cli import (
     demo_command,
     models_command,
     run_command,
+    settings_command,
     stub_command,
+    track_command,
 )
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.i18n import set_language, translate, translate_error
@@ -44,10 +46,12 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("demo")(demo_command.demo)
 app.command("check")(check_command.check)
+app.command("track")(track_command.track)
 app.command("bench")(bench_command.bench)
 app.command("findface-stub")(stub_command.findface_stub)
 app.add_typer(cameras_command.app, name="cameras")
 app.add_typer(models_command.app, name="models")
+app.add_typer(settings_command.app, name="settings")
 
 
 def _show_version(wanted: bool) -> None:

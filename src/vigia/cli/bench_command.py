@@ -29,6 +29,10 @@ NEEDED = ("cv2", "loguru", "matplotlib", "skimage", "starlette", "structlog", "t
 """Modules of the optional extra."""
 NEEDED_UNTIL_3_13 = "picologging"
 """Not to be had for later versions."""
+TRACKING = "tracking"
+NEEDED_FOR_TRACKING = ("motpy", "norfair", "supervision", "trackers", "trackeval")
+"""Modules of the trackers that it measures. No extra: what they ask for does not go together with the rest of vigia."""
+TRACKING_REQUIREMENTS = "requirements/tracking-peers.txt"
 
 
 def bench(
@@ -39,32 +43,41 @@ def bench(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="Folder with model files beside the models directory.")
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option("--tracks", help="Folder with sequences for trackers: NAME/det.txt, NAME/gt.txt.")
+    ] = None,
+    gallery: Annotated[
+        bool, typer.Option("--gallery", help="Only write gallery.html: chosen shots beside all their candidates.")
+    ] = False,
     show_list: Annotated[bool, typer.Option("--list", help="Show which benchmarks there are and exit.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the benchmarks, each in a process of its own; the last table holds every promise."""
     # Imported here and not above: no other command needs any of it.
+    from vigia.bench.context import BenchContext  # noqa: PLC0415 - see the line above
     from vigia.bench.runner import chosen_benches  # noqa: PLC0415 - see the line above
 
     entries = chosen_benches(names or [])
     if show_list:
         _list(entries, as_json=as_json)
         return 0
-    _require_extra()
-    if weights is not None and not weights.is_dir():
-        raise ConfigurationError("%(directory)s is not a directory", directory=weights)
+    _require_extra(entries)
+    for folder in (weights, tracks):
+        if folder is not None and not folder.is_dir():
+            raise ConfigurationError("%(directory)s is not a directory", directory=folder)
     _make_folder(out)
+    if gallery:
+        _gallery(entries, out=out, weights=weights)
+        return 0
     try:
-        outcomes = _run(entries, out=out, quick=quick, weights=weights, as_json=as_json)
+        context = BenchContext(out, quick=quick, weights=weights, tracks=tracks)
+        outcomes = _run(entries, context, as_json=as_json)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return EXIT_FAILED if any(outcome.failure for outcome in outcomes) else 0
 
 
-def _run(
-    entries: "Sequence[BenchEntry]", *, out: Path, quick: bool, weights: Path | None, as_json: bool
-) -> "list[Outcome]":
-    from vigia.bench.context import BenchContext  # noqa: PLC0415 - see bench()
+def _run(entries: "Sequence[BenchEntry]", context: "BenchContext", *, as_json: bool) -> "list[Outcome]":
     from vigia.bench.machine import machine_facts  # noqa: PLC0415 - see bench()
     from vigia.bench.report import (  # noqa: PLC0415 - see bench()
         outcome_text,
@@ -75,9 +88,9 @@ def _run(
     )
     from vigia.bench.runner import WITHOUT_CLIPS, BenchRunner  # noqa: PLC0415 - see bench()
 
-    context = BenchContext(out, quick=quick, weights=weights)
     if any(entry.name not in WITHOUT_CLIPS for entry in entries):
         _draw_clips(context)
+    out = context.out
     machine = machine_facts()
     runner = BenchRunner(context, SystemClock())
     outcomes: list[Outcome] = []
@@ -107,6 +120,21 @@ def _run(
     return outcomes
 
 
+def _gallery(entries: "Sequence[BenchEntry]", *, out: Path, weights: Path | None) -> None:
+    """Write the page of chosen shots, and nothing else."""
+    from vigia.bench.context import BenchContext  # noqa: PLC0415 - see bench()
+    from vigia.bench.gallery import write_gallery  # noqa: PLC0415 - see bench()
+    from vigia.bench.quality import MIN_FACE_PX, SEED  # noqa: PLC0415 - see bench()
+
+    if "quality" not in {entry.name for entry in entries}:
+        raise ConfigurationError("--gallery belongs to the benchmark quality: vigia bench quality --gallery")
+    page = out / "gallery.html"
+    with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
+        context = BenchContext(Path(folder), weights=weights)
+        model = write_gallery(context, page, seed=SEED, min_face_px=MIN_FACE_PX)
+    _tell(translate("The chosen shots of %(model)s are in %(path)s") % {"model": model, "path": page})
+
+
 def _draw_clips(context: "BenchContext") -> None:
     """All clips that any benchmark uses, before the first: drawing takes longer than most of them."""
     from vigia.bench.context import CLIPS, QUICK_CLIPS, clip_spec  # noqa: PLC0415 - see bench()
@@ -126,7 +154,7 @@ def _list(entries: "Sequence[BenchEntry]", *, as_json: bool) -> None:
         typer.echo(f"{entry.name:<{width}}  {entry.what}")
 
 
-def _require_extra() -> None:
+def _require_extra(entries: "Sequence[BenchEntry]") -> None:
     """Tell what is missing before anything has run for minutes."""
     needed = NEEDED if sys.version_info >= (3, 13) else (*NEEDED, NEEDED_UNTIL_3_13)
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
@@ -134,6 +162,14 @@ def _require_extra() -> None:
         raise ConfigurationError(
             "the benchmarks need %(packages)s: run pip install 'vigia[bench]'", packages=", ".join(missing)
         )
+    if any(entry.name == TRACKING for entry in entries):
+        missing = [name for name in NEEDED_FOR_TRACKING if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ConfigurationError(
+                "the benchmark tracking needs %(packages)s: run pip install --no-deps -r %(requirements)s",
+                packages=", ".join(missing),
+                requirements=TRACKING_REQUIREMENTS,
+            )
 
 
 def _make_folder(path: Path) -> None:

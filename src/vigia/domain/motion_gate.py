@@ -27,11 +27,19 @@ class MotionGate:
         self._threshold = threshold
         self._reference: NDArray[np.int16] | None = None
         self._open_until_s = float("-inf")
+        self._changed: NDArray[np.bool_] | None = None
 
     @property
     def is_always_open(self) -> bool:
         """True when no picture has to be looked at to know that it is open."""
         return self._threshold <= 0.0
+
+    @property
+    def changed(self) -> NDArray[np.bool_] | None:
+        """Where the last picture differs from the one last found moving: bool (rows, columns), one for STRIDE x STRIDE
+        pixels; None where there was nothing to compare, and where no picture is looked at.
+        """
+        return self._changed
 
     def is_open(self, luma: Luma, *, at_s: float) -> bool:
         """Look at one picture.
@@ -44,9 +52,9 @@ class MotionGate:
             return True
         sample = luma[::STRIDE, ::STRIDE].astype(np.int16)
         if self._reference is None or self._reference.shape != sample.shape:
-            moved = True
+            moved, self._changed = True, None
         else:
-            changed = np.abs(sample - self._reference) > NOISE_LEVELS
+            self._changed = changed = np.abs(sample - self._reference) > NOISE_LEVELS
             moved = float(np.count_nonzero(changed)) > self._threshold * changed.size
         if moved:
             self._reference = sample
@@ -55,4 +63,4 @@ class MotionGate:
 
     def reset(self) -> None:
         """Forget the reference: the next picture opens the gate."""
-        self._reference = None
+        self._reference, self._changed = None, None

@@ -8,7 +8,8 @@ import numpy as np
 from vigia.application.errors import SourceEnded, SourceError
 from vigia.application.ports import Clock, Decoded, DecodedFrame, Detections
 from vigia.domain.camera import CameraId
-from vigia.domain.frame import Frame, Luma, Packet, Picture, StreamInfo
+from vigia.domain.frame import Chroma, Frame, Luma, Packet, Picture, StreamInfo
+from vigia.domain.regions import Region
 
 STREAM = StreamInfo(codec="scripted", width=640, height=360, fps=30.0)
 
@@ -20,17 +21,24 @@ class ScriptedPicture:
     Args:
         faces_xyxy: (left, top, right, bottom) each, pixels.
         moving: varies the luma so that the motion gate opens.
+        tint: blue and red difference everywhere, 128 for grey.
     """
 
     faces_xyxy: tuple[tuple[float, float, float, float], ...] = ()
     moving: int = 0
     width: int = 640
     height: int = 360
+    tint: tuple[int, int] = (100, 160)
 
     def luma(self) -> Luma:
         """A texture; shifted by ``moving``."""
         row = (np.arange(self.width) * 7 + self.moving * 53) % 200 + 20
         return np.broadcast_to(row.astype(np.uint8), (self.height, self.width))
+
+    def chroma(self) -> Chroma | None:
+        """One colour, at half the size."""
+        blue, red = (np.broadcast_to(np.uint8(level), (self.height // 2, self.width // 2)) for level in self.tint)
+        return blue, red
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,23 @@ class ScriptedDetector:
         """The frame's own width."""
         return frame_width
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:  # noqa: ARG002 - needs no input
-        """The scripted faces with plausible landmarks."""
+    def detect(
+        self,
+        picture: Picture,
+        *,
+        input_width: int,  # noqa: ARG002 - needs no input
+        region: Region | None = None,
+    ) -> Detections:
+        """The scripted faces with plausible landmarks; of a region those that reach into it, cut by its edges."""
         self.calls += 1
         if self._spend is not None:
             self._spend()
         faces = picture.faces_xyxy if isinstance(picture, ScriptedPicture) else ()
         boxes = np.array(faces, dtype=np.float32).reshape(-1, 4)
+        if region is not None:
+            edges = np.array([region.left, region.top, region.right, region.bottom], dtype=np.float32)
+            boxes = np.clip(boxes, np.tile(edges[:2], 2), np.tile(edges[2:], 2))
+            boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
         return Detections(boxes, landmarks_for(boxes), np.full(len(boxes), 0.9, dtype=np.float32))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 from vigia.application.ports import FaceDetector
+from vigia.application.sharp_look import SharpAims, SharpLook
 from vigia.domain.event import Box, EventId, FaceEvent
 from vigia.domain.frame import Frame
 from vigia.domain.quality import assess
@@ -25,6 +26,8 @@ class DetectFacesUseCase:
         ids: event numbers; shared by all shards of a process so that none is used twice.
         input_width: fixes the detector's input, pixels, whatever ``min_face_px`` says.
         overload_face_px: under overload faces below this may be missed; ``min_face_px`` when not given.
+        sharp_face_px: the smallest face that sharp looks shall find, frame pixels (``sharp_look.py``); without it there
+            are none.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class DetectFacesUseCase:
         ids: Iterator[int] | None = None,
         input_width: int | None = None,
         overload_face_px: float | None = None,
+        sharp_face_px: float | None = None,
     ) -> None:
         self._detector = detector
         self._min_face_px = min_face_px
@@ -42,6 +46,9 @@ class DetectFacesUseCase:
         self._input_width = input_width
         self._overload_face_px = overload_face_px if overload_face_px is not None else min_face_px
         self._widths: dict[tuple[int, float], int] = {}
+        self._sharp: SharpLook | None = None
+        if sharp_face_px is not None:
+            self._sharp = SharpLook(detector, face_px=sharp_face_px, min_face_px=min_face_px)
 
     @property
     def model(self) -> str:
@@ -68,7 +75,12 @@ class DetectFacesUseCase:
         return self._detector.input_width_for(frame_width=frame_width, min_face_px=face_px)
 
     def execute(
-        self, frame: Frame, *, size_fits: Callable[[Box], bool] = _any_size, scale: float = 1.0
+        self,
+        frame: Frame,
+        *,
+        size_fits: Callable[[Box], bool] = _any_size,
+        scale: float = 1.0,
+        aims: SharpAims | None = None,
     ) -> list[FaceEvent]:
         """The face events of one frame, most confident first; each refers to the frame's picture.
 
@@ -76,10 +88,15 @@ class DetectFacesUseCase:
             frame: as decoded.
             size_fits: whether a face of this box may be sent: see ``FaceEvent.postable``.
             scale: of the detector's input, in (0, 1]; see ``input_width_for``.
+            aims: given when this look may be a sharp one, if one is due: where it may go; see ``SharpLook``.
         """
         picture = frame.picture
         size_wh = frame.size_wh
-        found = self._detector.detect(picture, input_width=self.input_width_for(size_wh[0], scale))
+        input_width = self.input_width_for(size_wh[0], scale)
+        if aims is not None and self._sharp is not None:
+            found = self._sharp.detect(frame, input_width=input_width, aims=aims)
+        else:
+            found = self._detector.detect(picture, input_width=input_width)
         if not len(found):
             return []
         luma = picture.luma()
@@ -104,6 +121,7 @@ class DetectFacesUseCase:
                     media_index=frame.media_index,
                     loop=frame.loop,
                     postable=size_fits(box),
+                    frame_boxes_xyxy=found.boxes_xyxy,
                 )
             )
         return events

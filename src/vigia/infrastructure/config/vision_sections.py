@@ -7,6 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from vigia.application.errors import ConfigurationError
+from vigia.domain.errors import DomainError
+from vigia.domain.picture_region import PictureRegion
+from vigia.domain.posted_picture import FINDFACE_BYTES_MAX, FINDFACE_SIDE_MAX_PX, JPEG_SIDE_MAX_PX
 from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, Share, TimeoutS, invalid
 
 DETECTOR_MODELS = ("auto", "yunet-s", "yunet-n", "centerface")
@@ -33,6 +36,22 @@ def _known_model(name: str) -> str:
             choices=", ".join(DETECTOR_MODELS),
         )
     )
+
+
+def _region(text: str) -> str:
+    """A region as it is written; checked here, so that its mistake is told with its place."""
+    text = text.strip()
+    if text:
+        try:
+            PictureRegion.parse(text)
+        except DomainError as problem:
+            error = problem  # the name in the except clause is gone when the text is made
+            raise invalid(lambda key: ConfigurationError("%(key)s: %(problem)s", key=key, problem=error)) from problem
+    return text
+
+
+RegionText = Annotated[str, Field(max_length=40), AfterValidator(_region)]
+"""``WxH+X+Y`` in pixels, or empty."""
 
 
 class SourceSettings(Section):
@@ -85,6 +104,10 @@ class DetectorSettings(Section):
     """Smallest face that must be found: its smaller side in pixels of the camera's picture. Sets the model's input."""
     min_face_px_overload: Annotated[float, Field(ge=8.0, le=2000.0)] | None = None
     """Under overload, before anything is skipped, faces below this many pixels may be missed; empty = never."""
+    sharp_look: Literal["auto", "off"] = "auto"
+    """``auto``: now and then a sharper look finds faces below ``min_face_px``, while there is time; ``off``: never."""
+    sharp_face_px: Annotated[float, Field(ge=8.0, le=2000.0)] = 60.0
+    """Smallest face that sharp looks find: smaller side, pixels. Nothing to do where ``min_face_px`` is as small."""
     cadence_k: Annotated[int, Field(ge=1, le=10)] | Literal["auto"] = "auto"
     """Every k-th frame is looked at; ``auto`` follows the load."""
     cadence_k_max: Annotated[int, Field(ge=1, le=10)] = 8
@@ -138,8 +161,8 @@ class TracksSettings(Section):
     """Silence after which a track is over, seconds."""
     track_max_duration_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 60.0
     """Longest life of a track, seconds; 0 = no limit."""
-    track_overlap_threshold: Share = 0.25
-    """Overlap (IoU), in [0, 1], from which a face continues a track."""
+    track_overlap_threshold: Share = 0.12
+    """Overlap (IoU), in [0, 1], from which a face continues a track; FindFace's is 0.25."""
     track_distance_max_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.10
     """The fall-back: farthest a face may be from its track's, as a share of the frame's diagonal."""
     events_min: Annotated[int, Field(ge=1, le=1000)] = 2
@@ -154,16 +177,90 @@ class TracksSettings(Section):
     """Largest face that is sent: larger side, pixels."""
     filter_min_quality: Share = 0.3
     """Least quality of a shot that is sent, in [0, 1]; vigia's own scale, not FindFace's."""
+    roi: RegionText = ""
+    """Only faces whose centre is in this part of the picture are sent: ``WxH+X+Y``, pixels; empty = everywhere."""
+    rot: RegionText = ""
+    """Only faces whose centre is in this part of the picture are followed at all; written like ``roi``."""
+    overall_only: bool = True
+    """Send when the track is over; false = the best shot of each interval is sent as well while it goes on."""
+    realtime_post_interval_s: Annotated[float, Field(ge=0.1, le=3600.0)] = 1.0
+    """With ``overall_only: false``: the interval whose best shot is sent, seconds."""
+    realtime_post_first_immediately: bool = False
+    """The first of these shots is sent as soon as the track passes the filters, not after the interval."""
+    realtime_post_every_interval: bool = False
+    """Each interval sends its best shot; false = only one that is better than what was sent of that track."""
+    silence_after_send_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 0.0
+    """After one of these shots, no other of the same track for so long, seconds; where longer than the interval."""
+    post_best_track_frame: bool = True
+    """Send the best shots of a track at its end."""
+    post_first_track_frame: bool = False
+    """Send the first shot of a track at its end."""
+    post_last_track_frame: bool = False
+    """Send the last shot of a track at its end."""
+    number_of_best_shots: Annotated[int, Field(ge=1, le=10)] = 1
+    """How many best shots of a track; each holds a picture (3.1 MB at 1080p) while the track goes on."""
+    best_shots_gap_s: Annotated[float, Field(ge=0.0, le=600.0)] = 1.0
+    """Best shots of a track are at least so far apart in time, seconds."""
+    best_shots_pose: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    """And turned at least so differently: 0.5 is about frontal against 45 degrees; 0 = any."""
+    suppress_duplicates: bool = True
+    """Do not capture a passage again when its track broke: same place, same colours, a moment later."""
+    duplicate_interval_s: Annotated[float, Field(ge=0.1, le=60.0)] = 3.0
+    """How long after a captured passage was seen last another track may be its continuation, seconds."""
+
+    @model_validator(mode="after")
+    def _sends_something(self) -> Self:
+        if self.overall_only and not (
+            self.post_best_track_frame or self.post_first_track_frame or self.post_last_track_frame
+        ):
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "tracks: nothing would ever be sent; with overall_only, one of post_best_track_frame, "
+                    "post_first_track_frame and post_last_track_frame must be true"
+                ),
+                "overall_only",
+            )
+        if self.number_of_best_shots > 1 and not self.post_best_track_frame:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "tracks.number_of_best_shots (%(count)d) has no effect without post_best_track_frame: true",
+                    count=self.number_of_best_shots,
+                ),
+                "number_of_best_shots",
+            )
+        return self
 
 
 class CaptureSettings(Section):
     """How a chosen shot becomes a picture on disk."""
 
+    picture: Literal["full", "crop"] = "full"
+    """What is posted: the camera's whole picture, which FindFace shows beside the face, or a part around the face."""
+    crop_margin: Annotated[float, Field(ge=0.0, le=10.0)] = 1.5
+    """With ``crop``: how much is kept around the face on every side, as a share of the face's side."""
+    roi_margin: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    """How far the posted region reaches beyond the face on every side, as a share of the face's side; towards another
+    face only as far as that begins."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
-    """JPEG quality, 1 to 100."""
-    roi_margin: Annotated[float, Field(ge=0.0, le=2.0)] = 0.4
-    """How far the posted region reaches beyond the face on every side, as a share of the face's side."""
+    """JPEG quality, 1 to 100; lowered where ``max_bytes`` asks for it."""
+    max_side_px: Annotated[int, Field(ge=640, le=JPEG_SIDE_MAX_PX)] = FINDFACE_SIDE_MAX_PX
+    """Longest side of a posted picture, pixels; larger ones are scaled, or cut where the face would get too small."""
+    max_bytes: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = FINDFACE_BYTES_MAX
+    """Most bytes of a posted picture; larger ones are coded with less quality, then made smaller."""
     queue_size: Annotated[int, Field(ge=1, le=1000)] = 64
     """Shots that may wait for the disk; each holds a decoded picture (3.1 MB at 1080p)."""
     queue_wait_s: Annotated[float, Field(ge=0.0, le=60.0)] = 2.0
     """How long a shard waits when that queue is full, seconds; then the loss is told loudly."""
+
+    @model_validator(mode="after")
+    def _crop_holds_region(self) -> Self:
+        if self.picture == "crop" and self.crop_margin < self.roi_margin:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "capture.crop_margin (%(crop)g) must not be less than capture.roi_margin (%(roi)g)",
+                    crop=self.crop_margin,
+                    roi=self.roi_margin,
+                ),
+                "crop_margin",
+            )
+        return self

@@ -18,6 +18,7 @@ from vigia.application.errors import ModelUnavailable
 from vigia.application.ports import Detections, PictureScaler
 from vigia.domain.frame import Picture
 from vigia.domain.geometry import clip_boxes, suppress_overlaps
+from vigia.domain.regions import Region
 from vigia.infrastructure.detection.graph import FACES_MAX, NMS_IOU_MAX
 from vigia.infrastructure.detection.registry import ModelSpec
 
@@ -92,7 +93,8 @@ def fit_input(*, width: int, height: int, width_min: int) -> InputFit:
 class OnnxFaceDetector:
     """Finds faces with one ONNX model. Owner: one thread; each shard has its own.
 
-    Bounds: one input buffer per input size in use: sides are multiples of 32, so there are few.
+    Bounds: one input buffer per input size in use: sides are multiples of 32, and a camera's regions have one size,
+    so there are few.
 
     Args:
         spec: which model.
@@ -130,27 +132,27 @@ class OnnxFaceDetector:
         share = min(1.0, self._spec.floor_px / max(min_face_px, 1.0))
         return max(STRIDE_PX, ceil(frame_width * share))
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:
+    def detect(self, picture: Picture, *, input_width: int, region: Region | None = None) -> Detections:
         """Find faces; see the port."""
-        width, height = picture.width, picture.height
-        key = (width, height, input_width)
+        seen = Region(0, 0, picture.width, picture.height) if region is None else region
+        key = (seen.width, seen.height, input_width)
         fit = self._fits.get(key)
         if fit is None:
-            fit = self._fits[key] = fit_input(width=width, height=height, width_min=input_width)
+            fit = self._fits[key] = fit_input(width=seen.width, height=seen.height, width_min=input_width)
         head, confidence_min = self._head, self._confidence_min
         more = head.inputs(input_wh=(fit.padded_width, fit.padded_height), confidence_min=confidence_min)
-        outputs = self._session.run(None, {self._input_name: self._blob(picture, fit), **more})
+        outputs = self._session.run(None, {self._input_name: self._blob(picture, fit, region), **more})
         raw = head.decode(outputs, confidence_min=confidence_min)
         if not head.suppresses:
             raw = _suppressed(raw)
-        return _to_frame(raw, scale=fit.width / width, width=width, height=height)
+        return _to_frame(raw, seen, scale=fit.width / seen.width)
 
-    def _blob(self, picture: Picture, fit: InputFit) -> NDArray[np.uint8]:
+    def _blob(self, picture: Picture, fit: InputFit, region: Region | None = None) -> NDArray[np.uint8]:
         """The network's input, uint8 (1, 3, H, W), in a buffer that is reused; what is padding stays 0."""
         buffer = self._buffers.get(fit)
         if buffer is None:
             buffer = self._buffers[fit] = np.zeros((1, 3, fit.padded_height, fit.padded_width), dtype=np.uint8)
-        blue, green, red = self._scaler.scale_planar(picture, width=fit.width, height=fit.height)
+        blue, green, red = self._scaler.scale_planar(picture, width=fit.width, height=fit.height, region=region)
         order = (red, green, blue) if self._head.channels_rgb else (blue, green, red)
         for channel, plane in enumerate(order):
             buffer[0, channel, : fit.height, : fit.width] = plane
@@ -188,13 +190,18 @@ def _suppressed(raw: RawFaces) -> RawFaces:
     return RawFaces(boxes[kept], landmarks[kept], confidences[kept])
 
 
-def _to_frame(raw: RawFaces, *, scale: float, width: int, height: int) -> Detections:
-    """Scale to frame pixels, clip to the frame."""
+def _to_frame(raw: RawFaces, seen: Region, *, scale: float) -> Detections:
+    """Scale to frame pixels, clip to what was seen."""
     if not len(raw.confidences):
         return Detections(raw.boxes_xyxy, raw.landmarks, raw.confidences)
     factor = np.float32(1.0 / scale)
-    boxes, landmarks = clip_boxes(raw.boxes_xyxy * factor, width=width, height=height), raw.landmarks * factor
+    boxes = clip_boxes(raw.boxes_xyxy * factor, width=seen.width, height=seen.height)
+    landmarks = raw.landmarks * factor
     inside = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 1.0  # a box in the padding has no face in the frame
+    if seen.left or seen.top:
+        corner = np.array([seen.left, seen.top], dtype=np.float32)
+        boxes += np.tile(corner, 2)
+        landmarks += corner
     if inside.all():
         return Detections(boxes, landmarks, raw.confidences)
     return Detections(boxes[inside], landmarks[inside], raw.confidences[inside])
