@@ -12,6 +12,8 @@ ARGS ?=
 QUICK ?=
 # YuNet weights that lie beside the checkout, for the benchmarks; without them they use the models that are there.
 WEIGHTS ?= $(wildcard ../shared/models)
+# Sequences that lie beside the checkout, for the trackers; without them only the generator's are measured.
+TRACKS ?= $(wildcard ../shared/data/tracks)
 
 .PHONY: run test check lint lock bench clean setup packages
 
@@ -32,7 +34,8 @@ check: $(READY)
 lint: check
 
 bench: $(READY)
-	$(PY) -m vigia bench $(if $(QUICK),--quick) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+	$(PY) -m vigia bench $(if $(QUICK),--quick) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
+	  $(if $(TRACKS),--tracks $(TRACKS)) $(ARGS)
 
 # Debian packages that some tests use (a real RTSP server, PostgreSQL and Chromium later); needs root.
 packages:
@@ -40,7 +43,7 @@ packages:
 
 setup: $(READY)
 
-$(READY): requirements/lock.txt requirements/offline-model.txt pyproject.toml scripts/setup.sh
+$(READY): requirements/lock.txt requirements/offline-model.txt requirements/tracking-peers.txt pyproject.toml scripts/setup.sh
 	scripts/setup.sh $(VENV)
 	touch $(READY)
 

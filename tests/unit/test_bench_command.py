@@ -104,3 +104,8 @@ def test_the_list_needs_nothing(capsys: Captured, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(runner, "BENCHES", BENCHES)
     assert main(["bench", "--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [entry.name for entry in BENCHES]
+
+
+def test_the_gallery_belongs_to_quality(capsys: Captured) -> None:
+    assert main(["bench", "good", "--gallery"]) == 2
+    assert "vigia bench quality --gallery" in capsys.readouterr().err

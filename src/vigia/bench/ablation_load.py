@@ -22,6 +22,7 @@ from vigia.bench.naive_parts import Poster, Tidy, Tracker
 from vigia.domain.camera import Camera
 from vigia.domain.event import EventId, FaceEvent
 from vigia.domain.frame import Frame, Packet, Picture
+from vigia.domain.regions import Region
 from vigia.infrastructure.video.decoder import AvVideoDecoder
 from vigia.infrastructure.video.picture import SwscalePictureScaler, av_frame
 from vigia.testing.video import landmarks_for
@@ -106,7 +107,13 @@ class _ShardDetector:
     def name(self) -> str:
         return self._schedule.name
 
-    def detect(self, picture: Picture, *, input_width: int) -> Detections:  # noqa: ARG002 - the load's own size
+    def detect(
+        self,
+        picture: Picture,
+        *,
+        input_width: int,  # noqa: ARG002 - the load's own size
+        region: Region | None = None,  # noqa: ARG002 - likewise
+    ) -> Detections:
         self._scaler.scale_planar(picture, width=INPUT_WH[0], height=INPUT_WH[1])
         box = self._schedule.scheduled()
         if box is None:

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from vigia.application.camera_line import CameraLine
-from vigia.application.camera_pipeline import CaptureSink
 from vigia.application.camera_shard import CameraShard
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
+from vigia.application.track_poster import CaptureSink
 from vigia.bench.ablation_load import ScheduledDetector
 from vigia.bench.flat_out import FlatStream, endless, make_shard, packets_of, run_shard
 from vigia.bench.flat_workers import WORKERS

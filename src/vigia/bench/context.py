@@ -33,11 +33,13 @@ class BenchContext:
         out: existing folder for whatever the benchmark writes while it runs.
         quick: fewer repeats and shorter runs; the same rows.
         weights: a folder with model files beside the models directory, or None.
+        tracks: a folder with sequences for trackers, each a folder with det.txt and gt.txt, or None.
     """
 
     out: Path
     quick: bool = False
     weights: Path | None = None
+    tracks: Path | None = None
 
     def pick(self, full: float, quick: float) -> float:
         """One of the two, as thorough as asked."""

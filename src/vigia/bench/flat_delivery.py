@@ -12,9 +12,10 @@ from vigia.application.use_cases.send_to_findface import SendToFindfaceUseCase
 from vigia.bench.naive_parts import pooled_client
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureId
+from vigia.domain.posted_picture import PictureRules
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
-from vigia.infrastructure.video.picture import SimpleJpegEncoder
+from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 
 SENDERS = 4
 JPEG_QUALITY = 95
@@ -87,7 +88,7 @@ def delivery(folder: Path, *, url: str, ca_file: Path, clock: Clock) -> Iterator
             on_committed=_committed,
             on_failed=_failed,
             wake_senders=wake,
-            options=CommitOptions(jpeg_quality=JPEG_QUALITY),
+            options=CommitOptions(picture=PictureRules(jpeg_quality=JPEG_QUALITY)),
         )
         service = LoopService("flat-commit", commit.step, clock=clock, wake=commit.work)
         made = Delivery(commit, send, service, senders, clock)

@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from vigia.application.camera_line import CameraLine
-from vigia.application.camera_pipeline import CaptureSink
 from vigia.application.camera_shard import RUN_MAX, CameraShard
 from vigia.application.errors import ApplicationError, SourceEnded
 from vigia.application.ports import Clock, FaceDetector
+from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.parts import detector_factory

@@ -11,9 +11,9 @@ from threading import BrokenBarrierError
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from vigia.application.camera_pipeline import CaptureSink
 from vigia.application.errors import ApplicationError
 from vigia.application.service import LoopService
+from vigia.application.track_poster import CaptureSink
 from vigia.bench.flat_out import (
     FlatResult,
     FlatStream,

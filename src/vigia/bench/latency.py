@@ -213,14 +213,14 @@ def read_captures(run: SiteRun, *, stand_in_data: Path) -> list[TimedCapture]:
     captures = []
     for row in _query(
         run.data_dir / "outbox" / "outbox.sqlite3",
-        "SELECT camera_id, at_utc, box_xyxy, details, event_ids, committed_at FROM capture WHERE state = 'delivered'",
+        "SELECT camera_id, at_utc, details, event_ids, committed_at FROM capture WHERE state = 'delivered'",
     ):
-        details, event_ids = json.loads(row[3]), json.loads(row[4])
+        details, event_ids = json.loads(row[2]), json.loads(row[3])
         times_s = [accepted_s[event] for event in event_ids if event in accepted_s]
         if not times_s:
             continue
         taken_s = datetime.fromisoformat(row[1]).timestamp()
-        left, top, right, bottom = json.loads(row[2])
+        left, top, right, bottom = details["box"]
         captures.append(
             TimedCapture(
                 camera_id=CameraId(row[0]),
@@ -229,7 +229,7 @@ def read_captures(run: SiteRun, *, stand_in_data: Path) -> list[TimedCapture]:
                 box_xyxy=(left, top, right, bottom),
                 taken_s=taken_s,
                 last_seen_s=taken_s + details["best_to_last_s"],
-                committed_s=row[5],
+                committed_s=row[4],
                 accepted_s=min(times_s),
                 silent=details["reason"] == TrackEnd.SILENCE.value,
             )

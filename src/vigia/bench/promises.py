@@ -37,5 +37,36 @@ PROMISES: tuple[Promise, ...] = (
     Promise("gc", "gc", "garbage collection pauses in steady state", "max ≤ 5 ms, p99 ≤ 2 ms"),
     Promise("rss", "soak", "RSS, 8 x 1080p30, 10 minutes", "≤ 700 MB, ≤ 1 % growth after minute 2"),
     Promise("latency", "latency", "face leaves to event accepted, after the track's silence", "p95 ≤ 250 ms"),
+    Promise("best_shot", "quality", "chosen shot within the best 10 % of its track's frames", "≥ 95 % of tracks"),
+    Promise("refusals", "quality", "refusals by the stand-in", "≤ 2 %"),
+    Promise("small_faces", "quality", "faces of 60 px at 1080p, each model, default settings", "recall ≥ 95 %"),
+    Promise("track-hota", "tracking", "HOTA, each sequence, k=1 and 3, beside the best rival's best setting", "≥ its"),
+    Promise("track-idf1", "tracking", "IDF1, each sequence, k=1 and 3, beside the best rival's best setting", "≥ its"),
+    Promise(
+        "track-mean-hota",
+        "tracking",
+        "HOTA, mean over the sequences, k=1 and 3, beside the best rival",
+        "≥ 2 points above",
+    ),
+    Promise(
+        "track-mean-idf1",
+        "tracking",
+        "IDF1, mean over the sequences, k=1 and 3, beside the best rival",
+        "≥ 2 points above",
+    ),
+    Promise(
+        "track-switches", "tracking", "identity switches, each sequence, beside the best rival at equal IDF1", "no more"
+    ),
+    Promise("track-cpu-7", "tracking", "association of 7 objects, CPU a frame, of the cheapest rival", "≤ 1/3"),
+    Promise("track-cpu-50", "tracking", "association of 50 objects, CPU a frame, of the cheapest rival", "≤ 1/3"),
+    Promise(
+        "passages-k1", "tracking", "generator, 8 cameras, k=1: delivered, captures a passage, mixed", "≥ 98 %, ≤ 1.1, 0"
+    ),
+    Promise(
+        "passages-k3", "tracking", "generator, 8 cameras, k=3: delivered, captures a passage, mixed", "≥ 98 %, ≤ 1.1, 0"
+    ),
+    Promise(
+        "passages-k5", "tracking", "generator, 8 cameras, k=5: delivered, captures a passage, mixed", "≥ 98 %, ≤ 1.1, 0"
+    ),
 )
 """In the order of the table."""

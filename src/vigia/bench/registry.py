@@ -33,5 +33,7 @@ BENCHES: tuple[BenchEntry, ...] = (
     BenchEntry("gc", "vigia.bench.gc_pauses", "collection pauses beside collecting in the loop"),
     BenchEntry("scaling", "vigia.bench.scaling", "1 to 32 cameras: cost and memory of each"),
     BenchEntry("latency", "vigia.bench.latency", "from a face to its capture and to FindFace"),
+    BenchEntry("tracking", "vigia.bench.tracking", "tracks kept, and the CPU of it, beside the open trackers"),
+    BenchEntry("quality", "vigia.bench.quality", "the chosen shot beside the rendered truth, refusals, small faces"),
     BenchEntry("soak", "vigia.bench.soak", "ten minutes of 8 x 1080p30: memory and pauses"),
 )

@@ -118,6 +118,7 @@ class BenchRunner:
         arguments += ["--out", str(work.absolute()), "--answer", str(answer)]
         arguments += ["--quick"] if context.quick else []
         arguments += ["--weights", str(context.weights.absolute())] if context.weights is not None else []
+        arguments += ["--tracks", str(context.tracks.absolute())] if context.tracks is not None else []
         with log_path.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - this module
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -192,6 +193,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--answer", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--tracks", type=Path)
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     end_with_parent()
@@ -199,7 +201,7 @@ def main() -> None:
     # Only the benchmarks' own words: a library that tells each request would be measured telling it.
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
     logging.getLogger("vigia.bench").setLevel(logging.INFO)
-    context = BenchContext(chosen.out, quick=chosen.quick, weights=chosen.weights)
+    context = BenchContext(chosen.out, quick=chosen.quick, weights=chosen.weights, tracks=chosen.tracks)
     result = BenchEntry(chosen.name, chosen.module, "").load()(context)
     chosen.answer.write_bytes(pickle.dumps(result))
 

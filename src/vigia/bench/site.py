@@ -328,8 +328,16 @@ def run_site(
 
 
 @contextmanager
-def open_site(context: BenchContext, *, model: str | None = None) -> Iterator[Site]:
-    """Start the stand-in; it ends with the block. ``model`` is what it looks for faces with, ``site_model`` if None."""
+def open_site(
+    context: BenchContext, *, model: str | None = None, confidence_min: float | None = None
+) -> Iterator[Site]:
+    """Start the stand-in; it ends with the block.
+
+    Args:
+        context: of the benchmark.
+        model: what it looks for faces with; ``site_model`` if None.
+        confidence_min: least confidence of its faces, in [0, 1]; what suits the model if None.
+    """
     number = next(n for n in itertools.count(1) if not (context.out / f"site-{n}").exists())
     folder = (context.out / f"site-{number}").absolute()
     folder.mkdir(parents=True)
@@ -346,7 +354,8 @@ def open_site(context: BenchContext, *, model: str | None = None) -> Iterator[Si
         ],
     }
     _write_private(seed, json.dumps(document))
-    config.write_text(json.dumps({"detector": {"model": model or site_model(context)}}), encoding="utf-8")
+    detector = {"model": model or site_model(context), "confidence_min": confidence_min}
+    config.write_text(json.dumps({"detector": detector}), encoding="utf-8")
     arguments = [sys.executable, "-m", "vigia", "findface-stub", "--with-parent", "--seed", str(seed), "--port", "0"]
     arguments += ["--data", str(folder / "findface"), "--config", str(config)]
     child = ChildProcess(arguments, log_path=folder / "stand-in.log", clock=SystemClock())
