@@ -162,3 +162,21 @@ def test_a_higher_threshold_reports_less(models: Path, filmed: Scene) -> None:
     )
     assert len(strict.detect(filmed[0], input_width=640)) < len(filmed[1]) + 1
     assert (strict.detect(filmed[0], input_width=640).confidences >= 0.99).all()
+
+
+def test_weak_faces_are_reported_only_where_they_are_asked_for(models: Path, filmed: Scene) -> None:
+    found = onnx("centerface", models).detect(filmed[0], input_width=640).confidences
+    least = float(found[:2].mean())  # between the two surest
+    spec, path = ModelStore(models).resolve("centerface")
+
+    def confidences(share: float) -> np.ndarray:
+        found = OnnxFaceDetector(
+            spec, path, head=HEADS[spec.family](), scaler=SwscalePictureScaler(), confidence_min=least, weak_share=share
+        )
+        assert found.sure_confidence == least
+        return found.detect(filmed[0], input_width=640).confidences
+
+    strict, lax = confidences(1.0), confidences(0.1)
+    assert len(lax) > len(strict)
+    assert (lax >= np.float32(0.1 * least)).all()
+    assert np.array_equal(lax[lax >= np.float32(least)], strict)

@@ -37,6 +37,10 @@ class Noting(FaceDetector):
     def name(self) -> str:
         return self._detector.name
 
+    @property
+    def sure_confidence(self) -> float:
+        return self._detector.sure_confidence
+
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         return self._detector.input_width_for(frame_width=frame_width, min_face_px=min_face_px)
 

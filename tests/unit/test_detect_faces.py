@@ -73,6 +73,15 @@ def test_who_may_not_be_sent_is_found_all_the_same() -> None:
     assert [event.postable for event in events] == [True, False]
 
 
+def test_a_face_that_the_detector_is_not_sure_of_may_be_followed_and_is_not_sent() -> None:
+    detector = ScriptedDetector()
+    detector.sure_confidence = 0.95
+    events = DetectFacesUseCase(detector, min_face_px=20).execute(frame_of(TWO_FACES))
+    assert [(event.sure, event.postable) for event in events] == [(False, False)] * 2
+    detector.sure_confidence = 0.5
+    assert all(event.sure for event in DetectFacesUseCase(detector, min_face_px=20).execute(frame_of(TWO_FACES)))
+
+
 def test_the_input_is_asked_for_once_for_each_width_of_frames() -> None:
     detector = Asked()
     detect = DetectFacesUseCase(detector, min_face_px=24)

@@ -18,8 +18,9 @@ SERVICE = TrackMatchingService()
 
 def expected(boxes: Boxes, *, spread: float = 0.3) -> Expected:
     """Tracks that are expected there, all as sure of their motion."""
-    count = len(boxes)
-    return Expected(boxes, np.full(count, spread, dtype=np.float32), np.full(count, 1 / 30, dtype=np.float32))
+    return Expected(
+        [(left, top, right, bottom, spread, 1 / 30) for left, top, right, bottom in boxes.tolist()], at_edge=False
+    )
 
 
 def test_match_gives_overlap_and_distance() -> None:

@@ -42,7 +42,7 @@ def followed(
     scene: Sequence[Sequence[NDArray[np.float32]]], *, every: int = 1, confidences: Sequence[Sequence[float]] = ()
 ) -> list[list[int | None]]:
     """The track of every box, None for one that was left alone; frames between two looks are empty."""
-    tracks = ManageTracksUseCase(TrackMatchingService(), miss_interval_s=1.0, duration_max_s=0.0, start_confidence=0.5)
+    tracks = ManageTracksUseCase(TrackMatchingService(), miss_interval_s=1.0, duration_max_s=0.0)
     result: list[list[int | None]] = []
     event_id = 0
     for index in range(0, len(scene), every):
@@ -60,6 +60,7 @@ def followed(
                     landmarks=landmarks_for(box[None])[0],
                     confidence=confidences[index][row] if confidences else 0.9,
                     frame_size_wh=FRAME_WH,
+                    sure=not confidences or confidences[index][row] >= 0.5,
                 )
             )
         found = {a.event.id: int(a.track_id) for a in tracks.execute(GATE, events)} if events else {}

@@ -11,6 +11,7 @@ from threading import Event
 
 from vigia.application.camera_cost import FPS_CREDIBLE_MAX, CameraCost
 from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
+from vigia.application.closer_look import LookCredit
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
 from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory, VideoDecoder
@@ -20,6 +21,7 @@ from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
+from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.frame import Frame, Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, FrameFate
@@ -110,7 +112,9 @@ class CameraPipeline:
             captures=captures,
             ledger=ledger,
             memory=passages,
+            closer=self._judge_closer,
         )
+        self._credit = LookCredit()
         self._load = load
         self._gate = gate
         self._clock = clock
@@ -334,22 +338,34 @@ class CameraPipeline:
         return fate
 
     def _detect_and_follow(self, frame: Frame, scale: float) -> None:
+        self._credit.earn()
         events = self._detect.execute(frame, size_fits=self._filter.box_fits, scale=scale, aims=self._aims(frame))
         if self._filter.rot is not None:
             events = [event for event in events if self._filter.followed(event.box_xyxy)]
         if not events:
             return
-        self.ledger.faces += len(events)
         associations = self._tracks.execute(self.camera.id, events)
+        self.ledger.faces += len(associations)
         self.ledger.tracks_started += sum(1 for association in associations if association.match is None)
         self._poster.follow(associations)
 
     def _aims(self, frame: Frame) -> SharpAims | None:
         """Where a sharp look may go; None under load: it is the first thing to give way."""
-        load, tracks, camera_id = self._load, self._tracks, self.camera.id
-        if load.rung.k > load.limits.k_min or load.rung.scale < 1.0:
+        tracks, camera_id = self._tracks, self.camera.id
+        if self._is_short_of_time:
             return None
         return SharpAims(self._gate.changed, lambda: expected_boxes(tracks.snapshots(camera_id), frame.at_mono_s))
+
+    @property
+    def _is_short_of_time(self) -> bool:
+        load = self._load
+        return load.rung.k > load.limits.k_min or load.rung.scale < 1.0
+
+    def _judge_closer(self, events: Sequence[FaceEvent]) -> list[Quality] | None:
+        """Closer looks at shots; None under load, or when the camera had too many of them."""
+        if self._is_short_of_time or not self._credit.take(len(events)):
+            return None
+        return [self._detect.judge_closer(event) for event in events]
 
     def _advance(self, at_s: float) -> None:
         """End the tracks whose time is over at ``at_s`` (the camera's time, seconds); send what is due of others."""

@@ -176,6 +176,11 @@ class PictureEncoder(Protocol):
         size_wh: tuple[int, int] | None = None,
     ) -> bytes:
         """A picture or a part of it as a JPEG file, in the colours of the scene, without any text or EXIF.
+    @property
+    def sure_confidence(self) -> float:
+        """A face less confident than this, in [0, 1], may continue a track but starts none."""
+        ...
+
 
         Args:
             picture: as decoded.

@@ -107,6 +107,10 @@ class _ShardDetector:
     def name(self) -> str:
         return self._schedule.name
 
+    @property
+    def sure_confidence(self) -> float:
+        return 0.5 * CONFIDENCE
+
     def detect(
         self,
         picture: Picture,

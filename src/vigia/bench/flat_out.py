@@ -21,7 +21,7 @@ from vigia.application.ports import Clock, FaceDetector
 from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.hot_path import HotPath
-from vigia.bootstrap.parts import detector_factory
+from vigia.bootstrap.parts import WEAK_SHARE, detector_factory
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet
 from vigia.domain.ground_truth import ClipTruth
@@ -229,7 +229,7 @@ def work(
     clock = SystemClock()
     notes = CaptureNotes(taker)
     hot_path = hot_path if hot_path is not None else HotPath(task.settings, clock=clock)
-    detector = detector_factory(task.settings)()
+    detector = detector_factory(task.settings, weak_share=WEAK_SHARE)()
     rounds = list(zip(*(packets_of(stream) for stream in task.streams), strict=True))
     cameras = [stream.camera for stream in task.streams]
     shard, lines = make_shard(hot_path, detector, cameras, name=task.name, captures=notes)

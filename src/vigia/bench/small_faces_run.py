@@ -110,6 +110,10 @@ class _OneDetector:
     def name(self) -> str:
         return self.looks.detector.name
 
+    @property
+    def sure_confidence(self) -> float:
+        return self.looks.detector.sure_confidence
+
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         return self.looks.detector.input_width_for(frame_width=frame_width, min_face_px=min_face_px)
 

@@ -27,7 +27,7 @@ from vigia.bench.flat_workers import WORKERS, run_to_end
 from vigia.bench.part import BenchPart
 from vigia.bench.result import Table, Verdict, percent
 from vigia.bootstrap.hot_path import HotPath
-from vigia.bootstrap.parts import detector_factory
+from vigia.bootstrap.parts import WEAK_SHARE, detector_factory
 from vigia.bootstrap.track_boxes import track_manager
 from vigia.domain.camera import CameraId
 from vigia.domain.event import FaceEvent
@@ -107,7 +107,9 @@ def measure_passages(settings: Settings, streams: Sequence[FlatStream], *, k: in
 
     def step(task: FlatTask) -> None:
         cameras = [stream.camera for stream in task.streams]
-        shard, lines = make_shard(hot_path, detector_factory(settings)(), cameras, name=task.name, captures=notes)
+        shard, lines = make_shard(
+            hot_path, detector_factory(settings, weak_share=WEAK_SHARE)(), cameras, name=task.name, captures=notes
+        )
         rounds = zip(*(packets_of(stream) for stream in task.streams), strict=True)
         run_shard(shard, lines, rounds, clock=clock)
 

@@ -24,6 +24,9 @@ from vigia.infrastructure.video.picture import SwscalePictureScaler
 
 
 @contextlib.contextmanager
+WEAK_SHARE = 2.0 / 3.0
+"""Shards also ask for faces of this share of the least confidence: turned, blurred or half hidden ones keep a track."""
+
 def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None = None) -> Iterator[AsyncLogger]:
     """The asynchronous logger of these settings, started; stopped last, whatever happens in between."""
     console_level = logging.getLevelName(settings.console_level)
@@ -87,14 +90,24 @@ def resolved_model(settings: Settings) -> tuple[ModelSpec, Path]:
     return store.resolve_file(chosen.model_file) if chosen.model_file else store.resolve(chosen.model)
 
 
-def detector_factory(settings: Settings, model: tuple[ModelSpec, Path] | None = None) -> Callable[[], FaceDetector]:
-    """A maker of detectors, one per shard, after the model has been chosen and checked once: here, or before."""
+def detector_factory(
+    settings: Settings, model: tuple[ModelSpec, Path] | None = None, *, weak_share: float = 1.0
+) -> Callable[[], FaceDetector]:
+    """A maker of detectors, one per shard, after the model has been chosen and checked once: here, or before.
+
+    ``weak_share``: see ``OnnxFaceDetector``; who follows faces wants WEAK_SHARE.
+    """
     chosen = settings.detector
     spec, path = model if model is not None else resolved_model(settings)
 
     def make() -> FaceDetector:
         return OnnxFaceDetector(
-            spec, path, head=HEADS[spec.family](), scaler=SwscalePictureScaler(), confidence_min=chosen.confidence_min
+            spec,
+            path,
+            head=HEADS[spec.family](),
+            scaler=SwscalePictureScaler(),
+            confidence_min=chosen.confidence_min,
+            weak_share=weak_share,
         )
 
     return make

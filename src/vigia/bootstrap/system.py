@@ -23,7 +23,13 @@ from vigia.application.use_cases.send_to_findface import SendOptions, SendToFind
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
 from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew
 from vigia.bootstrap.hot_path import HotPath
-from vigia.bootstrap.parts import camera_repository, detector_factory, findface_client, resolved_model
+from vigia.bootstrap.parts import (
+    WEAK_SHARE,
+    camera_repository,
+    detector_factory,
+    findface_client,
+    resolved_model,
+)
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId, CaptureState
@@ -252,7 +258,7 @@ class System:
                 loop_files=self._options.loop_files,
                 on_frame=windows.see if self._options.truths else None,
             ),
-            make_detector=detector_factory(settings, model),
+            make_detector=detector_factory(settings, model, weak_share=WEAK_SHARE),
             store=outbox,
             hooks=CaptureHooks(committed, failed, counts, wake_senders),
             clock=self._clock,

@@ -29,7 +29,7 @@ from vigia.application.service_watch import ServiceWatch, cause
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.crews import CaptureHooks, Step, thread_crew
 from vigia.bootstrap.hot_path import HotPath
-from vigia.bootstrap.parts import detector_factory
+from vigia.bootstrap.parts import WEAK_SHARE, detector_factory
 from vigia.bootstrap.worker_task import WorkerTask
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureId
@@ -208,7 +208,7 @@ class Worker:
             task.settings,
             [(task.name, task.cameras)],
             hot_path=hot_path,
-            make_detector=detector_factory(task.settings, task.model),
+            make_detector=detector_factory(task.settings, task.model, weak_share=WEAK_SHARE),
             store=self._store,
             # The parent counts commits.
             hooks=CaptureHooks(committed=lambda *_: None, failed=self._capture_failed, counts=CaptureCounts()),

@@ -14,6 +14,7 @@ from rich.table import Table
 from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.bootstrap import detector_factory, findface_client
 from vigia.bootstrap.capacity import measure_capacity
+from vigia.bootstrap.parts import WEAK_SHARE
 from vigia.cli.cameras_command import read_cameras
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
 from vigia.cli.tables import add_row, print_table
@@ -120,7 +121,7 @@ def _camera(settings: Settings, camera: Camera) -> str:
 
 def _capacity(settings: Settings, cameras: Sequence[Camera]) -> str:
     """How many such cameras this machine holds; an error when it is asked for more."""
-    found = measure_capacity(settings, cameras, detector_factory(settings), clock=SystemClock())
+    found = measure_capacity(settings, cameras, detector_factory(settings, weak_share=WEAK_SHARE), clock=SystemClock())
     if found is None:
         raise ApplicationError("no camera delivered anything to measure")
     chosen = settings.detector

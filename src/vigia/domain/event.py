@@ -52,6 +52,8 @@ class FaceEvent:
     loop: int = 0
     postable: bool = True
     """Whether its size is one that may be sent: a shot that may not be never wins over one that may."""
+    sure: bool = True
+    """Whether the detector was sure enough for a track to start with it; one that is not may still continue a track."""
     frame_boxes_xyxy: Boxes | None = field(default=None, repr=False)
     """float32 (N, 4): all faces of the frame, this one among them; shared by its events. The posted region keeps clear
     of the others."""
@@ -75,6 +77,7 @@ class FaceEvent:
             self.media_index,
             self.loop,
             self.postable,
+            self.sure,
             self.frame_boxes_xyxy,
         )
 

@@ -19,18 +19,18 @@ from vigia.domain.geometry import Boxes
 TrackId = NewType("TrackId", int)
 Corners: TypeAlias = tuple[float, float, float, float]
 """One box in plain numbers: left, top, right, bottom."""
+Place: TypeAlias = tuple[float, float, float, float, float, float]
+"""Where a face should be: left, top, right, bottom, full-frame pixels, of the whole box, also where it reaches beyond
+the frame; the standard deviation of its centre, in box sides; and the seconds since it was last found."""
 Variance: TypeAlias = tuple[float, float, float]
 """Of place, of place with velocity, of velocity: in squared box sides, and those a second and a second squared."""
 
-CENTRE_NOISE = 0.08
-"""Standard deviation of a detected box's centre, in sides."""
+BOX_NOISE = 0.08
+"""Standard deviation of a detected box's centre, and of its size, in sides."""
 ACCELERATION = 0.55
 """Root of the spectral density of a face's acceleration, sides / s^1.5: people change their pace within a second."""
 VELOCITY_START = 3.0
 """Standard deviation of the velocity of somebody just seen, sides a second: a walk is three to six face widths."""
-SIZE_NOISE = 0.08
-SIZE_ACCELERATION = 0.3
-GROWTH_START = 0.5
 SIZE_HOLDS_S = 0.3
 """Time constant with which a change of size fades in a prediction: sizes jitter more than they change."""
 ELAPSED_MIN_S = 1.0 / 120.0
@@ -59,7 +59,8 @@ class TrackEnd(StrEnum):
 class Motion(NamedTuple):
     """Where a face is and how it moves, one immutable row of plain floats: cheaper than arrays for one box.
 
-    Centre and size are filtered apart; both axes of each share their variances, because they are measured together.
+    Centre and size, both axes of each, share their variances: they are measured together, and a smoother size, which
+    needs variances of its own, kept no track more.
     """
 
     box_xyxy: Corners
@@ -75,8 +76,7 @@ class Motion(NamedTuple):
     wider: float
     """Pixels a second."""
     higher: float
-    centre_variance: Variance
-    size_variance: Variance
+    variance: Variance
     at_s: float
 
     @classmethod
@@ -84,40 +84,47 @@ class Motion(NamedTuple):
         """At rest where the first event is."""
         left, top, right, bottom = box = floats_of(event.box_xyxy)
         x, y, width, height = (left + right) * 0.5, (top + bottom) * 0.5, right - left, bottom - top
-        return cls(box, x, y, width, height, 0.0, 0.0, 0.0, 0.0, CENTRE_AT_START, SIZE_AT_START, event.at_mono_s)
+        return cls(box, x, y, width, height, 0.0, 0.0, 0.0, 0.0, VARIANCE_AT_START, event.at_mono_s)
 
     def advanced(self, event: FaceEvent) -> "Motion":
         """The motion after one more, newer event; an older one changes nothing."""
-        _, x, y, width, height, vx, vy, wider, higher, centre, size, at_s = self
+        _, x, y, width, height, vx, vy, wider, higher, variance, at_s = self
         elapsed_s = event.at_mono_s - at_s
         if elapsed_s <= 0.0:
             return self
         elapsed_s = max(elapsed_s, ELAPSED_MIN_S)
         box = floats_of(event.box_xyxy)
         left, top, right, bottom = _whole(box, width, height, event.frame_size_wh)
-        near, far, centre = _filtered(centre, elapsed_s, CENTRE_NOISE, ACCELERATION)
+        near, far, variance = _filtered(variance, elapsed_s)
         x, y = x + vx * elapsed_s, y + vy * elapsed_s
-        off_x, off_y = (left + right) * 0.5 - x, (top + bottom) * 0.5 - y
-        x, y, vx, vy = x + near * off_x, y + near * off_y, vx + far * off_x, vy + far * off_y
-        near, far, size = _filtered(size, elapsed_s, SIZE_NOISE, SIZE_ACCELERATION)
         width, height = width + wider * elapsed_s, height + higher * elapsed_s
-        off_x, off_y = right - left - width, bottom - top - height
-        width, height = max(width + near * off_x, 1.0), max(height + near * off_y, 1.0)
-        wider, higher = wider + far * off_x, higher + far * off_y
-        return Motion(box, x, y, width, height, vx, vy, wider, higher, centre, size, event.at_mono_s)
+        off_x, off_y = (left + right) * 0.5 - x, (top + bottom) * 0.5 - y
+        off_w, off_h = right - left - width, bottom - top - height
+        return Motion(
+            box,
+            x + near * off_x,
+            y + near * off_y,
+            max(width + near * off_w, 1.0),
+            max(height + near * off_h, 1.0),
+            vx + far * off_x,
+            vy + far * off_y,
+            wider + far * off_w,
+            higher + far * off_h,
+            variance,
+            event.at_mono_s,
+        )
 
 
-CENTRE_AT_START: Variance = (CENTRE_NOISE**2, 0.0, VELOCITY_START**2)
-SIZE_AT_START: Variance = (SIZE_NOISE**2, 0.0, GROWTH_START**2)
+VARIANCE_AT_START: Variance = (BOX_NOISE**2, 0.0, VELOCITY_START**2)
 
 
-def _filtered(before: Variance, elapsed_s: float, noise: float, acceleration: float) -> tuple[float, float, Variance]:
+def _filtered(before: Variance, elapsed_s: float) -> tuple[float, float, Variance]:
     """One step of the filter: gains of place and of velocity, and the variances after the measurement."""
     place, mixed, velocity = before
-    drive = acceleration * acceleration * elapsed_s
+    drive = ACCELERATION * ACCELERATION * elapsed_s
     place += elapsed_s * (2.0 * mixed + elapsed_s * (velocity + drive / 3.0))
     mixed += elapsed_s * (velocity + 0.5 * drive)
-    share = 1.0 / (place + noise * noise)
+    share = 1.0 / (place + BOX_NOISE * BOX_NOISE)
     near, far = place * share, mixed * share
     return near, far, (place * (1.0 - near), mixed * (1.0 - near), velocity + drive - far * mixed)
 
@@ -148,8 +155,14 @@ class TrackSnapshot(NamedTuple):
     motion: Motion
     recent_frames: tuple[int, ...]
     """Frames that gave this track its latest events: no frame gives a track two."""
+    newest_frame: int
+    """The highest of all frames that did."""
     first_at_s: float
     """When its first event was; its last was at ``motion.at_s``."""
+
+    def has_frame(self, frame_index: int) -> bool:
+        """Whether that frame gave the track an event. Frames come mostly in order: one comparison tells."""
+        return frame_index <= self.newest_frame and frame_index in self.recent_frames
 
     def due_end(self, now: float, *, miss_interval_s: float, duration_max_s: float) -> TrackEnd | None:
         """Why the track would have to end at ``now`` (the camera's monotonic time, seconds), or None."""
@@ -163,29 +176,29 @@ class TrackSnapshot(NamedTuple):
 class Expected(NamedTuple):
     """Where the faces of tracks should be at one moment."""
 
-    boxes_xyxy: Boxes
-    """float32 (T, 4), full-frame pixels; whole boxes, also where they reach beyond the frame."""
-    spreads: NDArray[np.float32]
-    """float32 (T,): standard deviation of the centre, in box sides."""
-    silences_s: NDArray[np.float32]
-    """float32 (T,): time since the track's face was last found, seconds."""
+    places: Sequence[Place]
+    """One a track."""
     at_edge: bool = True
     """Whether any of the boxes may reach the frame's edge."""
 
     @classmethod
     def of(cls, snapshots: Sequence[TrackSnapshot], at_s: float, *, frame_wh: tuple[int, int] = (0, 0)) -> "Expected":
         """Predict all tracks: constant velocity, never further than PREDICTION_MAX_S from the last measurement."""
-        if not snapshots:
-            return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32), at_edge=False)
-        table = [_row(snapshot.motion, at_s) for snapshot in snapshots]
+        places = [_place(snapshot.motion, at_s) for snapshot in snapshots]
         far_x, far_y = frame_wh[0] - EDGE_PX, frame_wh[1] - EDGE_PX
-        at_edge = any(r[0] <= EDGE_PX or r[1] <= EDGE_PX or r[2] >= far_x or r[3] >= far_y for r in table)
-        rows = np.array(table, dtype=np.float32)
-        return cls(rows[:, :4], rows[:, 4], rows[:, 5], at_edge)
+        for left, top, right, bottom, _, _ in places:
+            if left <= EDGE_PX or top <= EDGE_PX or right >= far_x or bottom >= far_y:
+                return cls(places, at_edge=True)
+        return cls(places, at_edge=False)
+
+    def arrays(self) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes, float32 (T, 4); spreads and silences, float32 (T,) each."""
+        table = np.array(self.places, dtype=np.float32).reshape(-1, 6)
+        return table[:, :4], table[:, 4], table[:, 5]
 
 
-def _row(motion: Motion, at_s: float) -> tuple[float, float, float, float, float, float]:
-    _, x, y, width, height, vx, vy, wider, higher, (place, mixed, velocity), _, last_s = motion
+def _place(motion: Motion, at_s: float) -> Place:
+    _, x, y, width, height, vx, vy, wider, higher, (place, mixed, velocity), last_s = motion
     ahead_s = min(max(at_s - last_s, -PREDICTION_MAX_S), PREDICTION_MAX_S)
     faded_s = copysign(SIZE_HOLDS_S * (1.0 - exp(-abs(ahead_s) / SIZE_HOLDS_S)), ahead_s)
     x, y = x + vx * ahead_s, y + vy * ahead_s
@@ -197,7 +210,7 @@ def _row(motion: Motion, at_s: float) -> tuple[float, float, float, float, float
 
 def expected_boxes(snapshots: Sequence[TrackSnapshot], at_s: float) -> Boxes:
     """Where the faces of tracks should be at ``at_s``: float32 (T, 4), full-frame pixels."""
-    return Expected.of(snapshots, at_s).boxes_xyxy
+    return Expected.of(snapshots, at_s).arrays()[0]
 
 
 def contradicts_leaving(

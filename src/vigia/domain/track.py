@@ -55,7 +55,7 @@ class Track:
         """Farthest that the centre has been from where it began, pixels."""
         self.end: TrackEnd | None = None
         motion = Motion.started(event)
-        self.snapshot = TrackSnapshot(track_id, 1, motion, (event.frame_index,), event.at_mono_s)
+        self.snapshot = TrackSnapshot(track_id, 1, motion, (event.frame_index,), event.frame_index, event.at_mono_s)
         self._start_xy = _centre(motion.box_xyxy)
         self._miss_interval_s = miss_interval_s
         self._duration_max_s = duration_max_s
@@ -102,15 +102,17 @@ class Track:
                 other=event.camera_id,
             )
         before = self.snapshot
-        if event.frame_index in before.recent_frames:
+        if before.has_frame(event.frame_index):
             raise TransitionError("track %(track)d already has an event of that frame", track=self.id)
         motion = before.motion.advanced(event) if motion is None else motion
         frames = (*before.recent_frames[-(RECENT_FRAMES - 1) :], event.frame_index)
         first_at_s = min(before.first_at_s, event.at_mono_s)
-        self.snapshot = TrackSnapshot(self.id, before.version + 1, motion, frames, first_at_s)
+        newest = max(before.newest_frame, event.frame_index)
+        self.snapshot = TrackSnapshot(self.id, before.version + 1, motion, frames, newest, first_at_s)
         self.events_count += 1
         x, y = _centre(motion.box_xyxy if motion.at_s == event.at_mono_s else floats_of(event.box_xyxy))
-        self.moved_max_px = max(self.moved_max_px, hypot(x - self._start_xy[0], y - self._start_xy[1]))
+        moved_px = hypot(x - self._start_xy[0], y - self._start_xy[1])
+        self.moved_max_px = max(self.moved_max_px, moved_px)
         if event.better_than(self.best):
             self.best = event
         if event.at_mono_s >= self.last.at_mono_s:

@@ -10,7 +10,7 @@ are grown before they are compared, the more the less is known of where the face
 Each stage is solved for the best total.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import hypot, inf
@@ -21,14 +21,14 @@ from lap import lapjv
 from numpy.typing import ArrayLike, NDArray
 
 from vigia.domain.geometry import EPSILON, Boxes, as_boxes_xyxy, clip_boxes
-from vigia.domain.motion import Corners, Expected
+from vigia.domain.motion import Corners, Expected, Place
 
 Pair: TypeAlias = tuple[int, int]
 """Event, track."""
 Gains: TypeAlias = NDArray[np.float32]
 """float32 (E, T): what each pair is worth; 0 where it is out of the question."""
 
-PAIRS_FEW = 16
+PAIRS_FEW = 150
 """Up to so many pairs of a face and a track plain numbers are quicker than arrays."""
 GROW_SPREADS = 1.2
 """Boxes are grown by so many standard deviations of the expected place on each side, as a share of their own size …"""
@@ -39,8 +39,9 @@ REACH_SPREADS = 3.0
 """A face may be this far from where it was expected: a jitter, and three standard deviations of what is unknown."""
 WEAK_IOU_MIN = 0.5
 """A weak detection must lie where its track is expected: it is a false one more often than a sure one is."""
-SILENCE_COSTS = 0.5
-"""What a second of silence takes from a track's overlap when faces are given out: who was just seen comes first."""
+SILENCE_HALVES = 2.0
+"""After t seconds of silence a track's overlap counts 1 / (1 + 2 t) where faces compete: whoever was just seen is
+first."""
 
 
 class MatchKind(StrEnum):
@@ -151,17 +152,18 @@ class TrackMatchingService:
             weak: bool (E,), detections that may only continue a track, and only where it is expected.
             forbidden: bool (E, T), pairs that something else has ruled out.
         """
-        if not len(boxes) or not len(expected.spreads):
+        pairs = len(boxes) * len(expected.places)
+        if not pairs:
             return []
         limits = self.limits(frame_size)
-        track_boxes = expected.boxes_xyxy
-        if expected.at_edge:
-            track_boxes = clip_boxes(track_boxes, width=frame_size[0], height=frame_size[1])
-        if len(boxes) * len(track_boxes) <= PAIRS_FEW and forbidden is None and weak is None:
-            found = _assign_few(boxes.tolist(), track_boxes.tolist(), expected.spreads.tolist(), limits)
+        if pairs <= PAIRS_FEW and not expected.at_edge and forbidden is None and weak is None:
+            found = _assign_few(boxes.tolist(), expected.places, limits)
             if found is not None:
                 return found
-        return _Stages(boxes, track_boxes, expected, limits, forbidden).solved(weak)
+        track_boxes, spreads, silences_s = expected.arrays()
+        if expected.at_edge:
+            track_boxes = clip_boxes(track_boxes, width=frame_size[0], height=frame_size[1])
+        return _Stages(boxes, track_boxes, spreads, silences_s, limits, forbidden).solved(weak)
 
 
 class _Stages:
@@ -171,17 +173,18 @@ class _Stages:
         self,
         boxes: Boxes,
         track_boxes: Boxes,
-        expected: Expected,
+        spreads: NDArray[np.float32],
+        silences_s: NDArray[np.float32],
         limits: MatchLimits,
         forbidden: NDArray[np.bool_] | None,
     ) -> None:
         self._limits = limits
         self._forbidden = forbidden
-        self._spreads = expected.spreads
-        self._standing = np.float32(1.0) - np.float32(SILENCE_COSTS) * np.minimum(expected.silences_s, np.float32(1.0))
-        self._sizes, self._track_sizes = boxes[:, 2:] - boxes[:, :2], track_boxes[:, 2:] - track_boxes[:, :2]
-        centres, track_centres = boxes[:, :2] + boxes[:, 2:], track_boxes[:, :2] + track_boxes[:, 2:]
-        self._gaps = np.abs(centres[:, None] - track_centres[None]) * np.float32(0.5)
+        self._spreads = spreads
+        silent_s = np.maximum(silences_s, np.float32(0.0))  # below 0: events that come late
+        self._standing = np.float32(1.0) / (np.float32(1.0) + np.float32(SILENCE_HALVES) * silent_s)
+        # One matrix for each axis: numpy is several times slower where the last dimension is two.
+        self._x, self._y = (_Axis.of(boxes, track_boxes, axis) for axis in (0, 1))
         self._ious = self._grown_ious()
         self._distances: NDArray[np.float32] | None = None
         self._matches: list[Match] = []
@@ -217,43 +220,70 @@ class _Stages:
         if not len(events):
             return
         self._events_free[events] = self._tracks_free[tracks] = False
-        gaps = self._gaps[events, tracks]
-        figures = zip(
-            events.tolist(),
-            tracks.tolist(),
-            self._ious[events, tracks].tolist(),
-            np.hypot(gaps[:, 0], gaps[:, 1]).tolist(),
-            strict=True,
-        )
+        gaps = np.hypot(self._x.gaps[events, tracks], self._y.gaps[events, tracks])
+        figures = zip(events.tolist(), tracks.tolist(), self._ious[events, tracks].tolist(), gaps.tolist(), strict=True)
         self._matches += [Match(event, track, kind, iou, distance) for event, track, iou, distance in figures]
 
     def _grown_ious(self) -> NDArray[np.float32]:
         """Overlap of every pair, both boxes grown by the track's spread: boxes as centres and sizes."""
         grown = 1.0 + 2.0 * np.minimum(GROW_SPREADS * self._spreads, GROW_MAX)
-        sizes, track_sizes = self._sizes[:, None], self._track_sizes[None]
-        shared = (sizes + track_sizes) * (0.5 * grown)[None, :, None]
-        shared -= self._gaps
-        np.minimum(shared, np.minimum(sizes, track_sizes) * grown[None, :, None], out=shared)
-        np.maximum(shared, 0.0, out=shared)
-        inner = shared[..., 0] * shared[..., 1]
-        areas, track_areas = self._sizes[:, 0] * self._sizes[:, 1], self._track_sizes[:, 0] * self._track_sizes[:, 1]
-        union = (areas[:, None] + track_areas[None]) * (grown * grown)[None]
+        x, y = self._x, self._y
+        inner = x.shared(grown)
+        inner *= y.shared(grown)
+        union = (x.sides * y.sides)[:, None] + (x.track_sides * y.track_sides)
+        union *= grown * grown
         union -= inner
-        ious: NDArray[np.float32] = inner / np.maximum(union, np.float32(EPSILON))
+        ious: NDArray[np.float32] = np.divide(inner, np.maximum(union, np.float32(EPSILON), out=union), out=inner)
         return ious
 
     def _nearness(self) -> Gains:
         """1 where a face is just where its track was expected, 0 at the limit and beyond."""
-        limits = self._limits
-        sides, track_sides = self._sizes.mean(axis=1)[:, None], self._track_sizes.mean(axis=1)[None]
-        reach = np.minimum(limits.distance_max_sides, REACH_SIDES + REACH_SPREADS * self._spreads)[None]
+        limits, x, y = self._limits, self._x, self._y
+        sides, track_sides = 0.5 * (x.sides + y.sides)[:, None], 0.5 * (x.track_sides + y.track_sides)
+        reach = np.minimum(limits.distance_max_sides, REACH_SIDES + REACH_SPREADS * self._spreads)
         reach = np.minimum(limits.distance_max_px, 0.5 * reach * (sides + track_sides))
-        distances = np.hypot(self._gaps[..., 0], self._gaps[..., 1])
+        distances = np.hypot(x.gaps, y.gaps)
         gains: Gains = np.float32(1.001) - distances / np.maximum(reach, np.float32(EPSILON))
         possible = distances <= reach
         possible &= np.maximum(sides, track_sides) <= limits.side_ratio_max * np.minimum(sides, track_sides)
         gains *= possible
         return gains
+
+
+class _Axis(NamedTuple):
+    """All faces and tracks along one axis; pixels, float32."""
+
+    sides: NDArray[np.float32]
+    """(E,), of the faces."""
+    track_sides: NDArray[np.float32]
+    """(T,), of the tracks."""
+    gaps: NDArray[np.float32]
+    """(E, T), between the middles."""
+
+    @classmethod
+    def of(cls, boxes: Boxes, track_boxes: Boxes, axis: int) -> "_Axis":
+        low, high, track_low, track_high = (
+            boxes[:, axis],
+            boxes[:, axis + 2],
+            track_boxes[:, axis],
+            track_boxes[:, axis + 2],
+        )
+        gaps = (low + high)[:, None] - (track_low + track_high)
+        np.abs(gaps, out=gaps)
+        gaps *= np.float32(0.5)
+        return cls(high - low, track_high - track_low, gaps)
+
+    def shared(self, grown: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(E, T): the length that two boxes share when both are ``grown`` (T,) times as long; 0 where they do not."""
+        sides = self.sides[:, None]
+        shared = sides + self.track_sides
+        shared *= np.float32(0.5) * grown
+        shared -= self.gaps
+        shorter = np.minimum(sides, self.track_sides)
+        shorter *= grown
+        np.minimum(shared, shorter, out=shared)
+        np.maximum(shared, np.float32(0.0), out=shared)
+        return shared
 
 
 def best_total(gains: Gains) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -279,10 +309,10 @@ def best_total(gains: Gains) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return rows[real], columns[real]
 
 
-def _overlap(box: Corners, track_box: Corners, grown: float) -> float:
+def _overlap(box: Corners, track_box: Corners | Place, grown: float) -> float:
     """IoU of two boxes, each ``grown`` times as wide and high."""
     left, top, right, bottom = box
-    t_left, t_top, t_right, t_bottom = track_box
+    t_left, t_top, t_right, t_bottom = track_box[:4]
     wide, high, t_wide, t_high = right - left, bottom - top, t_right - t_left, t_bottom - t_top
     gap_x, gap_y = abs(left + right - t_left - t_right) * 0.5, abs(top + bottom - t_top - t_bottom) * 0.5
     shared_wide = min(grown * 0.5 * (wide + t_wide) - gap_x, grown * min(wide, t_wide))
@@ -293,11 +323,16 @@ def _overlap(box: Corners, track_box: Corners, grown: float) -> float:
     return shared / max(grown * grown * (wide * high + t_wide * t_high) - shared, EPSILON)
 
 
-def _distance(box: Corners, track_box: Corners, limits: MatchLimits, reach_sides: float) -> float:
+def _between(box: Corners, track_box: Corners | Place) -> float:
+    """Between the centres, pixels."""
+    return 0.5 * hypot(box[0] + box[2] - track_box[0] - track_box[2], box[1] + box[3] - track_box[1] - track_box[3])
+
+
+def _distance(box: Corners, track_box: Corners | Place, limits: MatchLimits, reach_sides: float) -> float:
     """Between the centres, pixels; infinite where it is no match at all."""
     left, top, right, bottom = box
-    t_left, t_top, t_right, t_bottom = track_box
-    distance = hypot((left + right - t_left - t_right) * 0.5, (top + bottom - t_top - t_bottom) * 0.5)
+    t_left, t_top, t_right, t_bottom = track_box[:4]
+    distance = _between(box, track_box)
     side, t_side = (right - left + bottom - top) * 0.5, (t_right - t_left + t_bottom - t_top) * 0.5
     reach = min(limits.distance_max_px, reach_sides * (side + t_side) * 0.5)
     if distance > reach or max(side, t_side) > limits.side_ratio_max * min(side, t_side):
@@ -305,39 +340,47 @@ def _distance(box: Corners, track_box: Corners, limits: MatchLimits, reach_sides
     return distance
 
 
-def _assign_few(
-    boxes: Sequence[Corners], track_boxes: Sequence[Corners], spreads: Sequence[float], limits: MatchLimits
-) -> list[Match] | None:
-    """``assign`` for a handful of faces in plain numbers, a third of the time; None where faces compete for tracks."""
-    matches: list[Match] = []
-    free_events, free_tracks = list(range(len(boxes))), list(range(len(track_boxes)))
-    grown = [1.0 + 2.0 * min(GROW_SPREADS * spread, GROW_MAX) for spread in spreads]
-    for kind in MatchKind:
-        pairs = []
-        for event in free_events:
-            for track in free_tracks:
-                if kind is MatchKind.IOU:
-                    fits = _overlap(boxes[event], track_boxes[track], grown[track]) >= limits.iou_min
-                else:
-                    reach = limits.reach_sides(spreads[track])
-                    fits = _distance(boxes[event], track_boxes[track], limits, reach) != inf
-                if fits:
-                    pairs.append((event, track))
-        if not _is_one_to_one(pairs):
-            return None
-        for event, track in pairs:
-            box, track_box = boxes[event], track_boxes[track]
-            distance = hypot(
-                (box[0] + box[2] - track_box[0] - track_box[2]) * 0.5,
-                (box[1] + box[3] - track_box[1] - track_box[3]) * 0.5,
-            )
-            matches.append(Match(event, track, kind, _overlap(box, track_box, grown[track]), distance))
-            free_events.remove(event)
-            free_tracks.remove(track)
-    return matches
+def _assign_few(boxes: Sequence[Corners], places: Sequence[Place], limits: MatchLimits) -> list[Match] | None:
+    """``assign`` for some faces in plain numbers, a third of the time; None where faces compete for tracks."""
+    grown = [1.0 + 2.0 * min(GROW_SPREADS * place[4], GROW_MAX) for place in places]
+    found = [
+        Match(event, track, MatchKind.IOU, iou, _between(boxes[event], places[track]))
+        for event, track in _touching(boxes, places, max(grown))
+        if (iou := _overlap(boxes[event], places[track], grown[track])) >= limits.iou_min
+    ]
+    if not _is_one_to_one(found):
+        return None
+    if len(found) == min(len(boxes), len(places)):
+        return found
+    taken_events, taken_tracks = {match.event for match in found}, {match.track for match in found}
+    near = [
+        Match(event, track, MatchKind.DISTANCE, _overlap(box, place, grown[track]), _between(box, place))
+        for event, box in enumerate(boxes)
+        if event not in taken_events
+        for track, place in enumerate(places)
+        if track not in taken_tracks and _distance(box, place, limits, limits.reach_sides(place[4])) != inf
+    ]
+    return found + near if _is_one_to_one(near) else None
 
 
-def _is_one_to_one(pairs: Iterable[Pair]) -> bool:
-    """Whether no event and no track is in two pairs."""
-    pairs = list(pairs)
-    return len({event for event, _ in pairs}) == len(pairs) == len({track for _, track in pairs})
+def _touching(boxes: Sequence[Corners], places: Sequence[Place], grown: float) -> list[Pair]:
+    """The pairs whose boxes meet when all are ``grown`` times as wide and high: for the others nothing is reckoned."""
+    more = 0.5 * (grown - 1.0)
+    spans = []
+    for track, (left, top, right, bottom, _, _) in enumerate(places):
+        wide, high = more * (right - left), more * (bottom - top)
+        spans.append((track, left - wide, top - high, right + wide, bottom + high))
+    pairs = []
+    for event, (left, top, right, bottom) in enumerate(boxes):
+        wide, high = more * (right - left), more * (bottom - top)
+        low_x, low_y, high_x, high_y = left - wide, top - high, right + wide, bottom + high
+        for track, t_left, t_top, t_right, t_bottom in spans:
+            if low_x < t_right and high_x > t_left and low_y < t_bottom and high_y > t_top:
+                pairs.append((event, track))
+    return pairs
+
+
+def _is_one_to_one(matches: Sequence[Match]) -> bool:
+    """Whether no event and no track is in two of them."""
+    count = len(matches)
+    return len({match.event for match in matches}) == count == len({match.track for match in matches})

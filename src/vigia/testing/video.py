@@ -142,6 +142,7 @@ class ScriptedDetector:
     """Finds exactly the faces of a ``ScriptedPicture``. Owner: one thread."""
 
     name = "scripted"
+    sure_confidence = 0.6
 
     def __init__(self, *, spend: Callable[[], None] | None = None) -> None:
         self.calls = 0

@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from math import ceil
 
+from vigia.application.closer_look import CloserLook
 from vigia.application.ports import FaceDetector
 from vigia.application.sharp_look import SharpAims, SharpLook
-from vigia.domain.event import Box, EventId, FaceEvent
+from vigia.domain.event import Box, EventId, FaceEvent, Quality
 from vigia.domain.frame import Frame
 from vigia.domain.quality import assess
 
@@ -41,6 +42,7 @@ class DetectFacesUseCase:
         sharp_face_px: float | None = None,
     ) -> None:
         self._detector = detector
+        self._closer = CloserLook(detector)
         self._min_face_px = min_face_px
         self._ids = ids if ids is not None else itertools.count(1)
         self._input_width = input_width
@@ -71,6 +73,10 @@ class DetectFacesUseCase:
             self._widths[key] = width
         return width
 
+    def judge_closer(self, event: FaceEvent) -> Quality:
+        """The quality of one shot, with the pose of a closer look at its face; see ``CloserLook``."""
+        return self._closer.judge(event)
+
     def _needed(self, frame_width: int, face_px: float) -> int:
         return self._detector.input_width_for(frame_width=frame_width, min_face_px=face_px)
 
@@ -100,6 +106,7 @@ class DetectFacesUseCase:
         if not len(found):
             return []
         luma = picture.luma()
+        sure_confidence = self._detector.sure_confidence
         events = []
         for box, landmarks, confidence in zip(
             found.boxes_xyxy, found.landmarks, found.confidences.tolist(), strict=True
@@ -120,7 +127,8 @@ class DetectFacesUseCase:
                     picture=picture,
                     media_index=frame.media_index,
                     loop=frame.loop,
-                    postable=size_fits(box),
+                    postable=confidence >= sure_confidence and size_fits(box),
+                    sure=confidence >= sure_confidence,
                     frame_boxes_xyxy=found.boxes_xyxy,
                 )
             )

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -58,11 +58,8 @@ class Association(NamedTuple):
     """None when the event started the track."""
 
 
-class _Planned(NamedTuple):
-    event: FaceEvent
-    match: Match | None
-    snapshot: TrackSnapshot | None
-    motion: Motion | None
+_Planned: TypeAlias = tuple[FaceEvent, Match | None, TrackSnapshot | None, Motion | None]
+"""An event, what it matched, the track as it was then, and its motion afterwards: None for one that starts a track."""
 
 
 class ManageTracksUseCase:
@@ -75,7 +72,6 @@ class ManageTracksUseCase:
         miss_interval_s: silence that ends a track (``track_miss_interval``), seconds.
         duration_max_s: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
         ids: track numbers; 1, 2, 3 … when not given.
-        start_confidence: a face less sure than this, in [0, 1], may continue a track but starts none.
     """
 
     def __init__(
@@ -85,10 +81,8 @@ class ManageTracksUseCase:
         miss_interval_s: float = 1.0,
         duration_max_s: float = 60.0,
         ids: Iterator[int] | None = None,
-        start_confidence: float = 0.0,
     ) -> None:
         self._matching = matching
-        self._start_confidence = start_confidence
         self._miss_interval_s = miss_interval_s
         self._duration_max_s = duration_max_s
         self._ids = ids if ids is not None else itertools.count(1)  # next() on it is atomic
@@ -109,12 +103,12 @@ class ManageTracksUseCase:
             events: all of one frame; may be empty.
 
         Returns:
-            One association per event, in no particular order; none for a weak one that continues no track.
+            One association per event, in no particular order; none for one that is not sure and continues no track.
         """
-        return self._associate(camera_id, events, self._weak(events))
+        return self._associate(camera_id, events, frozenset([event.id for event in events if not event.sure]))
 
     def process_event(self, event: FaceEvent) -> Association:
-        """Associate a single event: it starts a track however weak it is, when it continues none."""
+        """Associate a single event: it starts a track, sure or not, when it continues none."""
         return self._associate(event.camera_id, [event], frozenset())[0]
 
     def _associate(
@@ -202,32 +196,25 @@ class ManageTracksUseCase:
         at_s, frame_index = first.at_mono_s, first.frame_index
         last_s, first_s = at_s - self._miss_interval_s, at_s - (self._duration_max_s or inf)
         open_to_frame = [
-            s
-            for s in snapshots
-            if s.motion.at_s >= last_s and s.first_at_s >= first_s and frame_index not in s.recent_frames
+            s for s in snapshots if s.motion.at_s >= last_s and s.first_at_s >= first_s and not s.has_frame(frame_index)
         ]
         boxes = np.concatenate([event.box_xyxy for event in events]).reshape(-1, 4)
         expected = Expected.of(open_to_frame, at_s, frame_wh=first.frame_size_wh)
         forbidden = None
         if expected.at_edge:
-            forbidden = contradicts_leaving(open_to_frame, expected.boxes_xyxy, boxes, first.frame_size_wh)
+            forbidden = contradicts_leaving(open_to_frame, expected.arrays()[0], boxes, first.frame_size_wh)
         weak_rows = np.array([event.id in weak for event in events]) if weak else None
         found = self._matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, forbidden=forbidden)
         matches = {match.event: match for match in found}
-        plan = []
+        plan: list[_Planned] = []
         for row, event in enumerate(events):
             match = matches.get(row)
             if match is None and event.id in weak:
                 continue
             snapshot = None if match is None else open_to_frame[match.track]
             motion = None if snapshot is None else snapshot.motion.advanced(event)
-            plan.append(_Planned(event, match, snapshot, motion))
+            plan.append((event, match, snapshot, motion))
         return plan
-
-    def _weak(self, events: Sequence[FaceEvent]) -> frozenset[EventId]:
-        """The events that may start no track."""
-        least = self._start_confidence
-        return frozenset([event.id for event in events if event.confidence < least])
 
     def _commit(
         self, state: _CameraTracks, plan: Sequence[_Planned], generation: int, *, force: bool
@@ -235,8 +222,7 @@ class ManageTracksUseCase:
         """Make the plan true as far as it still holds; return what was done and which events must be matched again."""
         accepted: list[Association] = []
         refused: list[FaceEvent] = []
-        for planned in plan:
-            event, snapshot = planned.event, planned.snapshot
+        for event, match, snapshot, motion in plan:
             track_id: TrackId | None = None
             if snapshot is None or force:
                 track = self._new_track(event)
@@ -247,20 +233,19 @@ class ManageTracksUseCase:
                         generation, track_id = state.generation, track.id
             else:
                 with state.lock:
-                    if self._still_holds(state, snapshot):
-                        state.tracks[snapshot.id].add_event(event, motion=planned.motion)
+                    if self._still_holds(state.tracks.get(snapshot.id), snapshot):
+                        state.tracks[snapshot.id].add_event(event, motion=motion)
                         track_id = snapshot.id
             if track_id is None:
                 refused.append(event)
             else:
-                accepted.append(Association(event, track_id, None if snapshot is None or force else planned.match))
+                accepted.append(Association(event, track_id, None if snapshot is None or force else match))
         return accepted, refused
 
     @staticmethod
-    def _still_holds(state: _CameraTracks, snapshot: TrackSnapshot) -> bool:
+    def _still_holds(track: Track | None, snapshot: TrackSnapshot) -> bool:
         """Whether the chosen track is still as it was when it was chosen; to end it would change it. Under the lock."""
-        track = state.tracks.get(snapshot.id)
-        return track is not None and track.version == snapshot.version
+        return track is not None and track.snapshot.version == snapshot.version
 
     def _new_track(self, event: FaceEvent) -> Track:
         return Track(

@@ -102,18 +102,27 @@ class OnnxFaceDetector:
         head: the family's decoding.
         scaler: makes the small input from the decoded planes.
         confidence_min: overrides the model's own, in [0, 1].
+        weak_share: faces down to this share of it are reported too, in (0, 1]; they may continue a track. 1 = none.
 
     Raises:
         ModelUnavailable: the file is no model that ONNX Runtime can run.
     """
 
     def __init__(
-        self, spec: ModelSpec, path: Path, *, head: Head, scaler: PictureScaler, confidence_min: float | None = None
+        self,
+        spec: ModelSpec,
+        path: Path,
+        *,
+        head: Head,
+        scaler: PictureScaler,
+        confidence_min: float | None = None,
+        weak_share: float = 1.0,
     ) -> None:
         self._spec = spec
         self._head = head
         self._scaler = scaler
-        self._confidence_min = spec.confidence_min if confidence_min is None else confidence_min
+        self._sure_confidence = spec.confidence_min if confidence_min is None else confidence_min
+        self._confidence_min = weak_share * self._sure_confidence
         self._session = _session(path, spec.name)
         self._input_name: str = self._session.get_inputs()[0].name
         self._fits: dict[tuple[int, int, int], InputFit] = {}
@@ -123,6 +132,11 @@ class OnnxFaceDetector:
     def name(self) -> str:
         """The model's name in the registry."""
         return self._spec.name
+
+    @property
+    def sure_confidence(self) -> float:
+        """The model's own least confidence, or what was set; see the port."""
+        return self._sure_confidence
 
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:
         """The smallest input width that keeps a face of ``min_face_px`` frame pixels above the model's floor.
