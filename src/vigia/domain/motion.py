@@ -64,9 +64,9 @@ class Motion(NamedTuple):
     """
 
     box_xyxy: Corners
-    """As last found, cut by the frame's edge where it was."""
+    """As last found."""
     x: float
-    """Centre of the whole box, what the edge hides included."""
+    """Centre, pixels."""
     y: float
     width: float
     height: float
@@ -94,7 +94,7 @@ class Motion(NamedTuple):
             return self
         elapsed_s = max(elapsed_s, ELAPSED_MIN_S)
         box = floats_of(event.box_xyxy)
-        left, top, right, bottom = _whole(box, width, height, event.frame_size_wh)
+        left, top, right, bottom = box
         near, far, variance = _filtered(variance, elapsed_s)
         x, y = x + vx * elapsed_s, y + vy * elapsed_s
         width, height = width + wider * elapsed_s, height + higher * elapsed_s
@@ -127,23 +127,6 @@ def _filtered(before: Variance, elapsed_s: float) -> tuple[float, float, Varianc
     share = 1.0 / (place + BOX_NOISE * BOX_NOISE)
     near, far = place * share, mixed * share
     return near, far, (place * (1.0 - near), mixed * (1.0 - near), velocity + drive - far * mixed)
-
-
-def _whole(box: Corners, width: float, height: float, frame_wh: tuple[int, int]) -> Corners:
-    """The box as it would be without the frame's edge: what is cut off on one side is known from its size before."""
-    left, top, right, bottom = box
-    far_x, far_y = frame_wh[0] - EDGE_PX, frame_wh[1] - EDGE_PX
-    if left > EDGE_PX and top > EDGE_PX and right < far_x and bottom < far_y:
-        return box
-    if left <= EDGE_PX and right < far_x:
-        left = min(left, right - width)
-    elif right >= far_x and left > EDGE_PX:
-        right = max(right, left + width)
-    if top <= EDGE_PX and bottom < far_y:
-        top = min(top, bottom - height)
-    elif bottom >= far_y and top > EDGE_PX:
-        bottom = max(bottom, top + height)
-    return left, top, right, bottom
 
 
 class TrackSnapshot(NamedTuple):
