@@ -17,6 +17,7 @@ from vigia.application.errors import (
     CredentialsRejected,
     DeliveryAmbiguous,
     LicenseRejected,
+    RecognizerBusy,
     RecognizerUnavailable,
     SessionRejected,
 )
@@ -28,6 +29,7 @@ from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_multi import FindfaceMulti
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clients.http_transport import HttpTimeouts
+from vigia.infrastructure.clients.look_ups import LookUpRules
 from vigia.infrastructure.clock import SystemClock
 from vigia.testing.flaky_http_server import Cut, FlakyHttpServer, HttpAnswer, ReceivedRequest
 from vigia.testing.flaky_recognizer import FIRST_EVENT_ID, Fault, FlakyRecognizer
@@ -114,7 +116,8 @@ HTTP_FAULTS: dict[Fault, tuple[HttpAnswer, ...]] = {
     Fault.NO_FACE: (failure(400, "BAD_PARAM", "fullframe"),),
     Fault.BAD_PARAM: (failure(400, "BAD_PARAM", "roi"),),
     Fault.TOO_LARGE: (HttpAnswer(413, b"<html>"),),
-    Fault.UNAVAILABLE: (failure(503, "SERVICE_ERROR"),),
+    Fault.UNAVAILABLE: (failure(500, "SERVICE_ERROR"),),
+    Fault.BUSY: (failure(429, "THROTTLED"),),
     Fault.LOST_BEFORE: (HttpAnswer(cut=Cut.BEFORE_BODY),),
     Fault.SESSION: (DENIED, DENIED),  # the second one after a new log-in
     Fault.LICENSE: (failure(401, "LICENSE_ERROR"),),
@@ -231,7 +234,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             url=http.server.url, user="ana", password="s3cret", uuid="u", timeouts=HttpTimeouts(read_s=10.0)
         )
         plain = FindfaceMulti(access, clock=clock)
-        http.recognizer = FindfaceRecognizer(FindfaceMultiAsync(plain) if request.param == "httpx" else plain)
+        http.recognizer = FindfaceRecognizer(
+            FindfaceMultiAsync(plain) if request.param == "httpx" else plain,
+            look_ups=LookUpRules(settle_s=0.0, finish_s=0.0),  # here nothing is late
+        )
         stack.callback(http.recognizer.close)
         yield http
 
@@ -260,6 +266,7 @@ def test_refusal_names_its_reason(world: World, fault: Fault) -> None:
     ("fault", "kind"),
     [
         (Fault.UNAVAILABLE, RecognizerUnavailable),
+        (Fault.BUSY, RecognizerBusy),
         (Fault.SESSION, SessionRejected),
         (Fault.LICENSE, LicenseRejected),
         (Fault.CAMERA_TOKEN, CameraTokenRejected),
@@ -347,11 +354,15 @@ def test_down_and_back(world: World) -> None:
         world.recognizer.deliver(capture(), camera_token=TOKEN)
     with pytest.raises(RecognizerUnavailable):
         world.recognizer.find_delivered(capture())
-    with pytest.raises(RecognizerUnavailable):
-        world.recognizer.log_in()
     world.come_back()
     assert world.recognizer.find_delivered(capture()) == ()
     assert world.recognizer.deliver(capture(), camera_token=TOKEN)
+
+
+def test_no_session_is_opened_while_it_is_down(world: World) -> None:
+    world.go_down()
+    with pytest.raises(RecognizerUnavailable):
+        world.recognizer.log_in()
 
 
 def test_log_out_never_fails(world: World) -> None:

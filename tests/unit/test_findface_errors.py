@@ -15,7 +15,10 @@ from vigia.application.errors import (
     CredentialsRejected,
     DeliveryAmbiguous,
     LicenseRejected,
+    RecognizerBusy,
+    RecognizerMisaddressed,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     RetryableError,
     SessionRejected,
 )
@@ -26,7 +29,13 @@ from vigia.infrastructure.clients.findface_errors import (
     error_of_fault,
     parse_retry_after,
 )
-from vigia.infrastructure.clients.http_transport import HttpResponse, RequestNotSent, ResponseLost
+from vigia.infrastructure.clients.http_transport import (
+    HttpResponse,
+    RequestIncomplete,
+    RequestNotSent,
+    ResponseLost,
+    TransportFault,
+)
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 HTML = b"<html><h1>Bad Gateway</h1></html>"
@@ -42,43 +51,48 @@ POST, QUERY, LOG_IN = Call.POST_EVENT, Call.QUERY, Call.LOG_IN
 TABLE: list[tuple[Call, int, bytes, type[ApplicationError] | str]] = [
     (POST, 400, told("BAD_PARAM", "fullframe", "Нет объектов"), "no_face"),
     (POST, 400, told("BAD_PARAM", "roi"), "bad_param"),
-    (POST, 400, told("BAD_PARAM", "camera"), "bad_param"),
+    (POST, 400, told("BAD_PARAM", "camera"), CameraTokenRejected),
     (POST, 400, b'{"roi": ["A valid integer is required."]}', "bad_param"),
-    (POST, 400, HTML, RecognizerUnavailable),
+    (POST, 400, HTML, RecognizerMisaddressed),
     (POST, 401, told("UNAUTHORIZED"), SessionRejected),
     (POST, 401, HTML, SessionRejected),
     (POST, 401, told("LICENSE_ERROR"), LicenseRejected),
     (POST, 403, told("LICENSE_ERROR"), LicenseRejected),
     (POST, 403, told("PERMISSION_DENIED"), CameraTokenRejected),
-    (POST, 403, HTML, RecognizerUnavailable),
+    (POST, 403, HTML, RecognizerMisaddressed),
     (POST, 404, told("NOT_FOUND"), CameraTokenRejected),
-    (POST, 404, HTML, RecognizerUnavailable),
+    (POST, 404, HTML, RecognizerMisaddressed),
     (POST, 408, b"", RecognizerUnavailable),
     (POST, 413, HTML, "too_large"),
     (POST, 425, b"", RecognizerUnavailable),
-    (POST, 429, b"", RecognizerUnavailable),
+    (POST, 429, b"", RecognizerBusy),
     (POST, 500, told("INTERNAL"), RecognizerUnavailable),
-    (POST, 503, told("SERVICE_ERROR"), RecognizerUnavailable),
+    (POST, 503, told("SERVICE_ERROR"), RecognizerBusy),
     (POST, 500, HTML, DeliveryAmbiguous),
     (POST, 503, b'{"message": "no peer"}', DeliveryAmbiguous),
     (POST, 502, HTML, DeliveryAmbiguous),
     (POST, 504, told("GATEWAY"), DeliveryAmbiguous),
-    (POST, 301, b"", RecognizerUnavailable),
+    (POST, 301, b"", RecognizerMisaddressed),
     (QUERY, 400, told("BAD_PARAM", "ordering"), RecognizerUnavailable),
     (QUERY, 401, told("UNAUTHORIZED"), SessionRejected),
     (QUERY, 401, told("LICENSE_ERROR"), LicenseRejected),
     (QUERY, 403, told("PERMISSION_DENIED"), CredentialsRejected),
-    (QUERY, 404, told("NOT_FOUND"), RecognizerUnavailable),
+    (QUERY, 404, told("NOT_FOUND"), RecognizerMisaddressed),
     (QUERY, 502, HTML, RecognizerUnavailable),
-    (QUERY, 413, HTML, RecognizerUnavailable),
+    (QUERY, 413, HTML, RecognizerMisaddressed),
+    (QUERY, 200, HTML, RecognizerMisaddressed),
+    (QUERY, 429, HTML, RecognizerBusy),
+    (POST, 200, HTML, DeliveryAmbiguous),
+    (POST, 418, told("TEAPOT"), RecognizerUnavailable),
     (LOG_IN, 400, told("BAD_PARAM", "uuid"), CredentialsRejected),
-    (LOG_IN, 400, HTML, RecognizerUnavailable),
+    (LOG_IN, 400, HTML, RecognizerMisaddressed),
     (LOG_IN, 401, told("UNAUTHORIZED"), CredentialsRejected),
     (LOG_IN, 401, told("LICENSE_ERROR"), LicenseRejected),
     (LOG_IN, 403, told("PERMISSION_DENIED"), CredentialsRejected),
-    (LOG_IN, 404, HTML, RecognizerUnavailable),
+    (LOG_IN, 404, HTML, RecognizerMisaddressed),
     (LOG_IN, 502, HTML, RecognizerUnavailable),
-    (LOG_IN, 308, b"", RecognizerUnavailable),
+    (LOG_IN, 308, b"", RecognizerMisaddressed),
+    (LOG_IN, 200, HTML, RecognizerMisaddressed),
 ]
 
 
@@ -165,9 +179,45 @@ def test_patience_asked_for_is_passed_on(status: int) -> None:
     assert error.retry_after_s == 12.0
 
 
-@pytest.mark.parametrize("call", list(Call))
-def test_only_a_capture_whose_answer_was_lost_is_ambiguous(call: Call) -> None:
-    assert type(error_of_fault(call, RequestNotSent("refused"))) is RecognizerUnavailable
-    lost = error_of_fault(call, ResponseLost("reset"))
-    assert type(lost) is (DeliveryAmbiguous if call is Call.POST_EVENT else RecognizerUnavailable)
-    assert "reset" in str(lost)
+@pytest.mark.parametrize(
+    ("call", "fault", "kind"),
+    [
+        (POST, RequestNotSent("refused"), RecognizerUnreachable),
+        (POST, RequestIncomplete("reset"), RecognizerUnavailable),
+        (POST, ResponseLost("reset"), DeliveryAmbiguous),
+        (QUERY, RequestNotSent("refused"), RecognizerUnreachable),
+        (QUERY, RequestIncomplete("reset"), RecognizerUnreachable),
+        (QUERY, ResponseLost("reset"), RecognizerUnreachable),
+        (LOG_IN, RequestNotSent("refused"), RecognizerUnreachable),
+        (LOG_IN, RequestIncomplete("reset"), RecognizerUnavailable),  # it may have been counted as an attempt
+        (LOG_IN, ResponseLost("reset"), RecognizerUnavailable),
+    ],
+)
+def test_what_no_answer_means_depends_on_what_was_sent(
+    call: Call, fault: TransportFault, kind: type[ApplicationError]
+) -> None:
+    error = error_of_fault(call, fault)
+
+    assert type(error) is kind
+    assert str(fault) in str(error)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_proxy_that_answers_before_it_has_the_capture_lost_nothing(status: int) -> None:
+    error = error_of_answer(POST, HttpResponse(status, {}, HTML, early=True), now_utc=NOW)
+
+    assert type(error) is RecognizerUnavailable
+
+
+def test_an_early_refusal_is_a_refusal() -> None:
+    error = error_of_answer(POST, HttpResponse(413, {}, HTML, early=True), now_utc=NOW)
+
+    assert isinstance(error, CaptureRefused)
+
+
+def test_a_web_page_is_told_in_one_line_without_its_words() -> None:
+    answer = HttpResponse(404, {"content-type": "text/html; charset=utf-8"}, b"<html>\n<h1>S3CRET</h1>\n</html>")
+
+    assert str(error_of_answer(LOG_IN, answer, now_utc=NOW)) == (
+        "what answers at FindFace's address is not FindFace (404): check its URL; Not Found, text/html"
+    )

@@ -1,5 +1,6 @@
 """Logging in once for everybody, and not too often."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +9,10 @@ import pytest
 from vigia.application.errors import (
     CredentialsRejected,
     LicenseRejected,
+    RecognizerBusy,
+    RecognizerMisaddressed,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     RetryableError,
     SessionRejected,
 )
@@ -121,20 +125,67 @@ def test_refused_log_in_is_not_repeated_for_half_a_minute(kind: type[RetryableEr
     assert session.obtain(door).value == "token-2"
 
 
-def test_unreachable_server_is_asked_again_soon_or_when_it_says() -> None:
+def test_server_that_nobody_reaches_is_asked_again_soon() -> None:
     clock = SimClock()
     session, door = FindfaceSession(clock=clock), Door()
-    door.failure = RecognizerUnavailable("down")
-    with pytest.raises(RecognizerUnavailable):
-        session.obtain(door)
-    clock.advance(1.1)
-    door.failure = RecognizerUnavailable("busy", retry_after_s=9.0)
-    with pytest.raises(RecognizerUnavailable):
-        session.obtain(door)
-    clock.advance(8.0)
-    with pytest.raises(RecognizerUnavailable):
-        session.obtain(door)
-    assert door.calls == 2
+    door.failure = RecognizerUnreachable("down")
+    for calls in range(1, 4):
+        for _ in range(5):
+            with pytest.raises(RecognizerUnreachable):
+                session.obtain(door)
+        assert door.calls == calls
+        clock.advance(1.1)
+
+
+@pytest.mark.parametrize(
+    "kind", [RecognizerUnavailable, RecognizerBusy, RecognizerMisaddressed, CredentialsRejected, LicenseRejected]
+)
+def test_whoever_answered_a_log_in_is_asked_again_after_half_a_minute(kind: type[RetryableError]) -> None:
+    clock = SimClock()
+    session, door = FindfaceSession(clock=clock), Door()
+    door.failure = kind("a page")
+    for _ in range(300):
+        with pytest.raises(kind) as caught:
+            session.obtain(door)
+        assert type(caught.value) is kind
+        clock.advance(0.5)
+    assert door.calls == 5
+
+
+def test_longer_pause_that_the_server_asks_for_is_kept() -> None:
+    clock = SimClock()
+    session, door = FindfaceSession(clock=clock), Door()
+    door.failure = RecognizerBusy("busy", retry_after_s=50.0)
+    for advance_s, calls in ((0.0, 1), (49.0, 1), (1.1, 2)):
+        clock.advance(advance_s)
+        with pytest.raises(RecognizerBusy):
+            session.obtain(door)
+        assert door.calls == calls
+
+
+def test_session_that_reads_but_may_not_post_logs_in_once_in_half_a_minute() -> None:
+    clock = SimClock()
+    session, door = FindfaceSession(clock=clock), Door()
+    first = session.obtain(door)
+    session.prove(first)
+    clock.advance(5.0)
+    log_ins_at_s: list[float] = []
+    for _ in range(200):
+        calls = door.calls
+        try:
+            token = session.obtain(door)
+        except SessionRejected:
+            pass
+        else:
+            session.prove(token)  # the camera list is given
+            session.reject(token)  # a capture is not taken
+        if door.calls > calls:
+            log_ins_at_s.append(clock.mono_s())
+        clock.advance(1.0)
+
+    gaps_s = [later - earlier for earlier, later in itertools.pairwise(log_ins_at_s)]
+    assert 5 <= len(log_ins_at_s) <= 7
+    assert min(gaps_s) >= 30.0
 
 
 def test_token_refused_at_its_first_use_counts_as_a_refused_log_in() -> None:

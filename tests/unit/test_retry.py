@@ -13,21 +13,23 @@ from vigia.application.errors import (
     CredentialsRejected,
     DeliveryAmbiguous,
     LicenseRejected,
+    LookUpDeferred,
     OutboxUnavailable,
+    RecognizerBusy,
+    RecognizerMisaddressed,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     SessionRejected,
 )
 from vigia.application.retry import (
     PROBE_POLL_S,
-    UNEXPECTED,
     Backoff,
-    Blame,
     DeliveryGate,
     Permit,
     RetryPolicy,
     asked_pause_s,
-    outcome_of,
 )
+from vigia.application.retry_table import UNEXPECTED, Blame, outcome_of
 from vigia.testing.sim_clock import SimClock
 
 UNAVAILABLE = RecognizerUnavailable("no answer")
@@ -91,6 +93,10 @@ def test_a_policy_gives_every_capture_a_chance() -> None:
         (CaptureRefused("no_face", "zero objects"), Blame.CAPTURE, False),
         (DeliveryAmbiguous("time-out"), Blame.RECOGNIZER, True),
         (RecognizerUnavailable("refused"), Blame.RECOGNIZER, False),
+        (RecognizerUnreachable("refused"), Blame.RECOGNIZER, False),
+        (RecognizerBusy("429"), Blame.RECOGNIZER, False),
+        (RecognizerMisaddressed("404"), Blame.RECOGNIZER, False),
+        (LookUpDeferred("later"), Blame.CAPTURE, True),
         (SessionRejected("401"), Blame.RECOGNIZER, False),
         (LicenseRejected("no licence"), Blame.RECOGNIZER, False),
         (CredentialsRejected("wrong password"), Blame.RECOGNIZER, False),
@@ -106,10 +112,10 @@ def test_the_table(error: Exception, blame: Blame, *, maybe_sent: bool) -> None:
 
 
 def test_a_more_special_error_means_what_its_class_means() -> None:
-    class TooManyRequests(RecognizerUnavailable):
+    class OutOfMemory(RecognizerUnavailable):
         pass
 
-    assert outcome_of(TooManyRequests("429")) is outcome_of(UNAVAILABLE)
+    assert outcome_of(OutOfMemory("500")) is outcome_of(UNAVAILABLE)
     assert outcome_of(ValueError()) is UNEXPECTED
 
 
@@ -165,6 +171,7 @@ def test_one_failure_is_no_outage_two_in_a_row_are(gate: DeliveryGate, clock: Si
     [
         (LicenseRejected("no licence"), 10.0),
         (CredentialsRejected("wrong password"), 30.0),
+        (RecognizerMisaddressed("404"), 30.0),
         (SessionRejected("401"), 0.2),
     ],
 )
@@ -216,6 +223,26 @@ def test_the_receiver_may_ask_for_a_pause_within_reason(gate: DeliveryGate, aske
     setback = gate.failed(admitted(gate), RecognizerUnavailable("busy", retry_after_s=asked_s))
 
     assert setback.pause_s == pytest.approx(pause_s)
+
+
+def test_a_pause_that_was_asked_for_is_kept_though_another_request_is_answered(
+    gate: DeliveryGate, clock: SimClock
+) -> None:
+    first, second = admitted(gate), admitted(gate)
+    gate.failed(first, RecognizerBusy("429", retry_after_s=50.0))
+    gate.answered()
+
+    assert gate.admit() == pytest.approx(50.0)
+    assert not gate.stays_open(second)
+    clock.advance(50.0)
+    assert not admitted(gate).probe  # it had answered: nothing has to be probed
+
+
+def test_a_cause_is_told_once_though_it_comes_as_two_kinds_of_error(gate: DeliveryGate) -> None:
+    permit = admitted(gate)
+    text = "FindFace refused the log-in"
+    news = [gate.failed(permit, error).news for error in (SessionRejected(text), CredentialsRejected(text))]
+    assert news == [True, False]
 
 
 def test_a_late_request_for_a_pause_is_heard_too(gate: DeliveryGate) -> None:

@@ -15,8 +15,12 @@ from vigia.application.errors import (
     CredentialsRejected,
     DeliveryAmbiguous,
     LicenseRejected,
+    LookUpDeferred,
     OutboxUnavailable,
+    RecognizerBusy,
+    RecognizerMisaddressed,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     SessionRejected,
 )
 from vigia.application.ports import OutboxEntry
@@ -227,6 +231,32 @@ def test_the_doubt_survives_a_look_up_that_fails(desk: Desk) -> None:
     assert desk.entry().state is CaptureState.DELIVERED
 
 
+def test_a_look_up_that_has_to_wait_is_no_failure_and_holds_up_nobody(desk: Desk) -> None:
+    desk.recognizer.script.append(DeliveryAmbiguous("time-out"))
+    desk.recognizer.look_ups += [LookUpDeferred("later", retry_after_s=30.0)] * 3
+    desk.commit(1)
+    desk.step()
+    for number in range(2, 6):
+        desk.commit(number)
+    desk.run()
+
+    assert desk.recognizer.verbs.count("find") == 4
+    assert desk.entry(1).attempts == 2
+    assert desk.recognizer.calls[-1] == ("deliver", capture_id_of(1))  # it was absent at last; the others went first
+    stats = desk.sender.stats
+    assert (stats.delivered, stats.failures, stats.look_ups_deferred, stats.state) == (5, 1, 3, "ok")
+
+
+def test_deferred_look_ups_never_make_a_capture_dead() -> None:
+    desk = Desk(policy=RetryPolicy(failures_max=2))
+    desk.recognizer.script.append(DeliveryAmbiguous("time-out"))
+    desk.recognizer.look_ups += [LookUpDeferred("later", retry_after_s=1.0)] * 50 + [("9",)]
+    desk.commit()
+    desk.run()
+
+    assert desk.entry().event_ids == ("9",)
+
+
 def test_whoever_takes_over_from_a_sender_that_vanished_looks_first(desk: Desk) -> None:
     desk.commit()
     desk.outbox.lease(limit=1, duration_s=10.0)  # by somebody who was killed
@@ -300,6 +330,88 @@ def test_the_rest_of_a_batch_is_given_back_when_the_recognizer_fails(desk: Desk)
     desk.run()
     assert "find" not in desk.recognizer.verbs  # what was never sent is not in doubt
     assert desk.entry(3).attempts == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RecognizerUnreachable("refused"), SessionRejected("401"), CredentialsRejected("no"), LicenseRejected("no")],
+)
+def test_an_outage_that_no_capture_can_be_the_reason_of_changes_no_order(desk: Desk, error: Exception) -> None:
+    for number in range(8):
+        desk.commit(number)
+    desk.recognizer.script += [error] * 20
+    desk.run()
+
+    delivered = [number for verb, number in desk.recognizer.calls if verb == "deliver"][20:]
+    assert delivered == [capture_id_of(number) for number in range(8)]
+
+
+def test_a_capture_that_is_not_to_blame_is_due_at_once_and_the_gate_keeps_the_pause(desk: Desk) -> None:
+    desk.recognizer.script.append(LicenseRejected("no licence"))
+    desk.commit()
+    desk.step()
+
+    assert desk.outbox.next_due_s() == 0.0
+    assert desk.step() >= 10.0
+
+
+@pytest.mark.parametrize("error", [UNAVAILABLE, RecognizerBusy("503"), RecognizerMisaddressed("404")])
+def test_a_capture_that_may_be_the_trouble_itself_does_not_block_the_others(desk: Desk, error: Exception) -> None:
+    def refuse_first(capture: LeasedCapture) -> tuple[str, ...]:
+        if capture.id == capture_id_of(0):
+            raise error
+        return (capture.id,)
+
+    desk.recognizer.script += [refuse_first] * 1000
+    for number in range(8):
+        desk.commit(number)
+    desk.run_for(300.0)
+
+    assert desk.outbox.stats().counts == {CaptureState.DELIVERED: 7, CaptureState.PENDING: 1}
+
+
+def test_a_slow_or_failing_receiver_gets_fewer_senders_and_it_shows(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (desk.sender.stats.senders_allowed, desk.sender.stats.senders_max) == (4, 4)
+    desk.recognizer.script += [RecognizerBusy("429"), None, DeliveryAmbiguous("time-out")]
+    for number in range(3):
+        desk.commit(number)
+    with caplog.at_level(logging.INFO, "vigia.delivery"):
+        desk.run()
+
+    told = [record.getMessage() for record in caplog.records if "senders" in record.getMessage()]
+    assert told == [
+        "FindFace sets the pace: 2 of 4 senders may send at once",
+        "FindFace sets the pace: 1 of 4 senders may send at once",
+        "FindFace sets the pace: 2 of 4 senders may send at once",  # one answer is a round of one
+    ]
+    assert desk.sender.stats.senders_allowed == 2
+
+
+def test_no_more_senders_ask_at_once_than_the_receiver_bears() -> None:
+    desk = Desk(options=SendOptions(senders=2, batch=1))
+    nested: list[float | None] = []
+
+    def others_try(capture: LeasedCapture) -> tuple[str, ...]:
+        desk.recognizer.script.clear()
+        desk.recognizer.script.append(others_try_too)
+        nested.append(desk.sender.step())
+        return (capture.id,)
+
+    def others_try_too(capture: LeasedCapture) -> tuple[str, ...]:
+        before = len(desk.recognizer.calls)
+        nested.append(desk.sender.step())
+        assert len(desk.recognizer.calls) == before
+        return (capture.id,)
+
+    desk.recognizer.script.append(others_try)
+    for number in range(3):
+        desk.commit(number)
+    desk.step()
+
+    assert nested == [0.25, 0.0]  # the third one waits, the second one sent
+    assert desk.sender.stats.delivered == 2
 
 
 def test_a_probe_takes_one_capture_only(desk: Desk) -> None:
@@ -537,10 +649,13 @@ def test_no_capture_is_sent_whose_lease_might_end_meanwhile() -> None:
     assert "find" not in desk.recognizer.verbs
 
 
-@pytest.mark.parametrize(("batch", "lease_s", "send_max_s"), [(0, 10.0, 1.0), (1, 1.0, 1.0), (1, 10.0, 0.0)])
-def test_options_that_make_no_sense_are_refused(batch: int, lease_s: float, send_max_s: float) -> None:
+@pytest.mark.parametrize(
+    ("senders", "batch", "lease_s", "send_max_s"),
+    [(0, 1, 10.0, 1.0), (1, 0, 10.0, 1.0), (1, 1, 1.0, 1.0), (1, 1, 10.0, 0.0)],
+)
+def test_options_that_make_no_sense_are_refused(senders: int, batch: int, lease_s: float, send_max_s: float) -> None:
     with pytest.raises(ValueError, match="lease"):
-        SendOptions(batch=batch, lease_s=lease_s, send_max_s=send_max_s)
+        SendOptions(senders=senders, batch=batch, lease_s=lease_s, send_max_s=send_max_s)
 
 
 def test_draining_sends_what_is_due_and_leaves_what_waits(desk: Desk) -> None:

@@ -10,8 +10,12 @@ VigiaError
 │   │   ├── SourceAuthFailed         the camera refused the credentials
 │   │   ├── SourceStalled            open, but no packet in time
 │   │   └── SourceEnded              the stream closed: for a live camera a disconnect
-│   ├── RecognizerUnavailable        never reached, 5xx, 429, circuit open … surely not delivered
+│   ├── RecognizerUnavailable        it failed and said so: surely not delivered
+│   │   ├── RecognizerUnreachable    nobody answered, and nothing was sent
+│   │   ├── RecognizerBusy           429, 503: it asks for less
+│   │   └── RecognizerMisaddressed   something else answers at its address: a web page, a redirect
 │   ├── DeliveryAmbiguous            sent, no answer: it may have arrived
+│   ├── LookUpDeferred               whether it arrived is not asked, or not known, before some time has passed
 │   ├── SessionRejected              401: the session's token is no longer good
 │   ├── CredentialsRejected          log-in refused: wrong user or password
 │   ├── LicenseRejected              401 LICENSE_ERROR: no token will help
@@ -20,6 +24,8 @@ VigiaError
 └── PermanentError                   the same call will never succeed
 ├── CaptureRefused               the recogniser answered no (it saw no face, a field is invalid)
 ├── LeaseLost                    somebody else holds the capture now
+├── CaptureUnknown               no capture of that id is kept
+├── PictureGone                  the picture was given up: there is nothing left to send
 └── OutboxCorrupt                a row without its picture, a picture that is cut off
 """
 
@@ -79,8 +85,24 @@ class RecognizerUnavailable(RetryableError):
     """The request surely had no effect: never sent, or answered with a temporary failure."""
 
 
+class RecognizerUnreachable(RecognizerUnavailable):
+    """Nobody answered, and nothing was sent that could matter: no connection, or a mere question without an answer."""
+
+
+class RecognizerBusy(RecognizerUnavailable):
+    """It answers that it has too much to do: fewer requests at once are in place."""
+
+
+class RecognizerMisaddressed(RecognizerUnavailable):
+    """What answers at the recogniser's address is not the recogniser. A person must act, so it is asked slowly."""
+
+
 class DeliveryAmbiguous(RetryableError):
     """The request was sent and no answer came: it may have arrived."""
+
+
+class LookUpDeferred(RetryableError):
+    """Whether a capture arrived is told later, after ``retry_after_s``; nothing is wrong with the recogniser."""
 
 
 class SessionRejected(RetryableError):
@@ -122,3 +144,11 @@ class LeaseLost(PermanentError):
 
 class OutboxCorrupt(PermanentError):
     """A stored capture cannot be used: its picture is missing or cut off."""
+
+
+class CaptureUnknown(PermanentError):
+    """No capture of that id is in the outbox, or it is no longer kept."""
+
+
+class PictureGone(PermanentError):
+    """The capture's picture is not kept any more: there is nothing left to send."""

@@ -1,45 +1,19 @@
-"""What a failed delivery means, how long to wait, and when to give up.
+"""How long to wait after a failure, when to give up, and the gate that keeps senders off a recogniser that is down.
 
-The outcome table (what ``Recognizer`` raises, and what follows):
-
-=====================  ==========  ==========  ==========================================================
-raised                 blame       may arrived follows
-=====================  ==========  ==========================================================
-CaptureRefused         capture     no          refused for good
-DeliveryAmbiguous      recognizer  yes         shared pause; looked up before it is sent again
-RecognizerUnavailable  recognizer  no          shared pause, honouring ``retry_after_s``
-SessionRejected        recognizer  no          shared pause; the next one to ask logs in first
-LicenseRejected        recognizer  no          shared pause, at least 10 s; a person must act
-CredentialsRejected    recognizer  no          shared pause, at least 30 s: an account must not be locked out
-CameraTokenRejected    camera      no          the camera list is asked for; only this capture waits
-anything else          recognizer  yes         a defect: as ambiguous, with its traceback logged
-=====================  ==========  ==========================================================
-
-When a capture is given up (``dead``): after ``failures_max`` failures that tell something about *it*. A failure counts
-only if the recogniser had answered some capture since the failure before; the failures of an outage say nothing about
-the capture that happened to be the probe, however long the outage lasts. A rejected camera token is an answer and
-always counts.
+What each failure means is in ``retry_table.py``. When a capture is given up (``dead``): after ``failures_max`` failures
+that tell something about *it*. A failure counts only if the recogniser had answered some capture since the failure
+before; the failures of an outage say nothing about the capture that happened to be the probe, however long the outage
+lasts. A rejected camera token is an answer and always counts.
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from random import Random
-from types import MappingProxyType
 
-from vigia.application.errors import (
-    CameraTokenRejected,
-    CaptureRefused,
-    CredentialsRejected,
-    DeliveryAmbiguous,
-    LicenseRejected,
-    RecognizerUnavailable,
-    RetryableError,
-    SessionRejected,
-)
+from vigia.application.errors import RetryableError
 from vigia.application.ports import Clock
+from vigia.application.retry_table import Outcome, outcome_of
 
 PROBE_POLL_S = 0.5
 """How soon a sender looks again while another one's probe is on its way."""
@@ -91,46 +65,6 @@ class RetryPolicy:
             raise ValueError(f"failures_max must be 1 or more, not {self.failures_max}")
 
 
-class Blame(StrEnum):
-    """Whom a failure is about: who has to wait for it to pass."""
-
-    CAPTURE = "capture"
-    CAMERA = "camera"
-    RECOGNIZER = "recognizer"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one kind of failure means. See the table at the top."""
-
-    blame: Blame
-    maybe_sent: bool = False
-    certain: bool = False
-    """One such answer is enough to call it an outage; else the second in a row is."""
-    pause_min_s: float = 0.0
-    log_in: bool = False
-    expected: bool = True
-
-
-UNEXPECTED = Outcome(Blame.RECOGNIZER, maybe_sent=True, expected=False)
-OUTCOMES: Mapping[type[BaseException], Outcome] = MappingProxyType(
-    {
-        CaptureRefused: Outcome(Blame.CAPTURE),
-        DeliveryAmbiguous: Outcome(Blame.RECOGNIZER, maybe_sent=True),
-        RecognizerUnavailable: Outcome(Blame.RECOGNIZER),
-        SessionRejected: Outcome(Blame.RECOGNIZER, certain=True, log_in=True),
-        LicenseRejected: Outcome(Blame.RECOGNIZER, certain=True, pause_min_s=10.0),
-        CredentialsRejected: Outcome(Blame.RECOGNIZER, certain=True, pause_min_s=30.0, log_in=True),
-        CameraTokenRejected: Outcome(Blame.CAMERA),
-    }
-)
-
-
-def outcome_of(error: BaseException) -> Outcome:
-    """Look an error up in the table, by its nearest listed class. Pure."""
-    return next((OUTCOMES[kind] for kind in type(error).__mro__ if kind in OUTCOMES), UNEXPECTED)
-
-
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave to ask the recogniser. Returned to the gate with ``leave``."""
@@ -178,16 +112,18 @@ class _Trouble:
     failures: int = 0
     """Backoff steps: failures of probes, and the first one."""
     declared: bool = False
-    kinds_told: set[type[BaseException]] = field(default_factory=set)
+    told: set[type[BaseException] | str] = field(default_factory=set)
+    """Kinds and texts of failures; a new text is told only if its kind is new, so this stays small."""
     cause: str = ""
 
 
 class DeliveryGate:
-    """Keeps all senders off a recogniser that is down, and lets one at a time try.
+    """The circuit breaker: keeps all senders off a recogniser that is down, and lets one at a time try.
 
-    In order: everyone may ask. After a failure nobody may until the pause is over, then one *probe* at a time; each
-    failed probe doubles the pause, the first answer opens the gate. Requests that were on their way when the trouble
-    began neither lengthen the pause nor count against their captures.
+    Closed: everyone may ask. Open: after a failure nobody may until the pause is over. Half-open: then one *probe* at a
+    time; each failed probe doubles the pause's ceiling, the first answer closes the circuit. Requests that were on
+    their way when the trouble began neither lengthen the pause nor count against their captures. A pause that the
+    receiver asked for (``Retry-After``) is kept even when another request is answered meanwhile.
 
     Owner: its lock, which guards every field and is held for arithmetic only. Any thread.
     """
@@ -200,6 +136,7 @@ class DeliveryGate:
         self._trouble: _Trouble | None = None
         self._probing = False
         self._log_in = False
+        self._quiet_until_mono_s = float("-inf")
 
     @property
     def state(self) -> GateState:
@@ -214,11 +151,14 @@ class DeliveryGate:
         """Ask for leave: a permit, or how many seconds to wait before asking again."""
         with self._lock:
             trouble = self._trouble
-            if trouble is None:
-                return Permit(probe=False, log_in=False)
-            wait_s = trouble.retry_at_mono_s - self._clock.mono_s()
+            retry_at_mono_s = self._quiet_until_mono_s
+            if trouble is not None:
+                retry_at_mono_s = max(retry_at_mono_s, trouble.retry_at_mono_s)
+            wait_s = retry_at_mono_s - self._clock.mono_s()
             if wait_s > 0.0:
                 return wait_s
+            if trouble is None:
+                return Permit(probe=False, log_in=False)
             if self._probing:
                 return PROBE_POLL_S
             self._probing = True
@@ -233,7 +173,7 @@ class DeliveryGate:
     def stays_open(self, permit: Permit) -> bool:
         """False when the rest of a batch should be let go: trouble began since the permit was given."""
         with self._lock:
-            return not permit.probe and self._trouble is None
+            return not permit.probe and self._trouble is None and self._quiet_until_mono_s <= self._clock.mono_s()
 
     def logged_in(self) -> None:
         """A session is open again."""
@@ -261,13 +201,15 @@ class DeliveryGate:
                 trouble.failures += 1
             pause_s = self._pause_s(trouble, outcome, error) if first or permit.probe else asked_pause_s(error)
             pause_s = min(pause_s, max(self._policy.retry_after_max_s, self._policy.backoff.cap_s))
+            if (asked_s := min(asked_pause_s(error), self._policy.retry_after_max_s)) > 0.0:
+                self._quiet_until_mono_s = max(self._quiet_until_mono_s, now_s + asked_s)
             trouble.retry_at_mono_s = max(trouble.retry_at_mono_s, now_s + pause_s)
             trouble.declared = trouble.declared or outcome.certain or not first
             trouble.cause = str(error)
             self._log_in = self._log_in or outcome.log_in
-            news = trouble.declared and type(error) not in trouble.kinds_told
+            news = trouble.declared and type(error) not in trouble.told and str(error) not in trouble.told
             if news:
-                trouble.kinds_told.add(type(error))
+                trouble.told |= {type(error), str(error)}
             return Setback(pause_s=max(0.0, trouble.retry_at_mono_s - now_s), counts=first, news=news)
 
     def jitter_s(self, backoff: Backoff, failures: int) -> float:

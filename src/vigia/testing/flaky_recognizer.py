@@ -17,7 +17,9 @@ from vigia.application.errors import (
     CredentialsRejected,
     DeliveryAmbiguous,
     LicenseRejected,
+    RecognizerBusy,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     SessionRejected,
 )
 from vigia.domain.capture import CaptureId, LeasedCapture
@@ -33,6 +35,8 @@ class Fault(StrEnum):
     BAD_PARAM = "bad_param"
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
+    BUSY = "busy"
+    """429 or 503."""
     LOST_BEFORE = "lost_before"
     """Ambiguous for the sender; it did not arrive."""
     LOST_AFTER = "lost_after"
@@ -90,6 +94,7 @@ class FlakyRecognizer:
         self._logged_in = False
         self._log_ins = 0
         self._deliveries = 0
+        self._look_ups = 0
 
     def __repr__(self) -> str:
         with self._lock:
@@ -112,6 +117,12 @@ class FlakyRecognizer:
         """Deliveries tried."""
         with self._lock:
             return self._deliveries
+
+    @property
+    def look_ups(self) -> int:
+        """Look-ups tried."""
+        with self._lock:
+            return self._look_ups
 
     @property
     def logged_in(self) -> bool:
@@ -167,6 +178,7 @@ class FlakyRecognizer:
     def find_delivered(self, capture: LeasedCapture) -> tuple[str, ...]:
         """See Recognizer."""
         with self._lock:
+            self._look_ups += 1
             self._check_reachable()
             return tuple(a.event_id for a in self._arrivals if a.capture_id == capture.id)
 
@@ -182,7 +194,7 @@ class FlakyRecognizer:
 
     def _check_reachable(self) -> None:
         if self._down or self._closed:
-            raise RecognizerUnavailable("the recogniser is down, as told" if self._down else "it is closed")
+            raise RecognizerUnreachable("the recogniser is down, as told" if self._down else "it is closed")
 
     def _next_fault(self) -> Fault | None:
         if self._script:
@@ -203,6 +215,7 @@ def error_of(fault: Fault) -> Exception:
         return DeliveryAmbiguous("no answer, as told")
     kinds = {
         Fault.UNAVAILABLE: RecognizerUnavailable,
+        Fault.BUSY: RecognizerBusy,
         Fault.SESSION: SessionRejected,
         Fault.LICENSE: LicenseRejected,
         Fault.CAMERA_TOKEN: CameraTokenRejected,

@@ -1,7 +1,8 @@
 """Send captures to FindFace: effectively once, whatever breaks in between.
 
 One object, shared by a few sender threads that each call ``step``. It knows no HTTP: what a failure means is in
-``application/retry.py``, what FindFace answers is the recogniser's business, what is still to be done is the outbox's.
+``application/retry_table.py``, what FindFace answers is the recogniser's business, what is still to be done is the
+outbox's.
 
 Why a capture arrives once although FindFace has no idempotency key: a lease writes down, in its own transaction, that
 the capture may have been sent. The doubt is taken away only by an answer or by the certainty that nothing arrived. So
@@ -13,17 +14,28 @@ wake them, join them; what is left stays on disk.
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from random import Random
 
-from vigia.application.errors import ApplicationError, CameraTokenRejected, CaptureRefused, LeaseLost, OutboxUnavailable
+from vigia.application.camera_tokens import CameraToken, CameraTokens
+from vigia.application.concurrency import ConcurrencyLimit, ConcurrencyRules
+from vigia.application.delivery_counts import DeliveryCounts, DeliveryStats
+from vigia.application.errors import (
+    ApplicationError,
+    CameraTokenRejected,
+    CaptureRefused,
+    LeaseLost,
+    LookUpDeferred,
+    OutboxUnavailable,
+)
 from vigia.application.ports import Clock, Outbox, Recognizer
-from vigia.application.retry import Blame, DeliveryGate, Permit, RetryPolicy, outcome_of
+from vigia.application.retry import DeliveryGate, Permit, RetryPolicy
+from vigia.application.retry_table import Blame, outcome_of
 from vigia.domain.camera import CameraId, redact_url
 from vigia.domain.capture import LeasedCapture
+
+__all__ = ["CameraToken", "DeliveryStats", "SendOptions", "SendToFindfaceUseCase"]
 
 logger = logging.getLogger("vigia.delivery")
 
@@ -31,17 +43,16 @@ IDLE_MAX_S = 1.0
 """How long a sender waits at most before it looks into the outbox again, when nobody wakes it."""
 EMPTY_HANDED_S = 0.05
 """Another sender was quicker: no need to spin."""
-REFRESH_INTERVAL_S = 5.0
-"""A camera's token is asked for again no more often than this."""
-
-CameraToken = Callable[[CameraId], str | None]
-"""The camera's current token; None when the camera is not in the list any more."""
+NARROW_POLL_S = 0.25
+"""How soon a sender looks again while as many as the recogniser bears are asking it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
     """How the senders work."""
 
+    senders: int = 4
+    """Threads that call ``step``: the most that ever ask the recogniser at the same time."""
     batch: int = 4
     """Captures leased at once by one sender: one fsync for all of them."""
     lease_s: float = 600.0
@@ -52,34 +63,8 @@ class SendOptions:
     A capture whose lease ends sooner than this is not sent any more, so that no lease ends while a request is out."""
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or not 0.0 < self.send_max_s < self.lease_s:
-            raise ValueError("a batch is 1 or more, and a lease lasts longer than the longest delivery")
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryStats:
-    """What the senders did since the start, for the status line."""
-
-    delivered: int = 0
-    """Taken by the recogniser, those found by looking them up included."""
-    looked_up: int = 0
-    """Of these, found to have arrived in an earlier attempt."""
-    refused: int = 0
-    dead: int = 0
-    failures: int = 0
-    """Attempts that did not succeed and were not refused."""
-    leases_lost: int = 0
-    in_flight: int = 0
-    """Captures being looked up or sent now."""
-    down_since_utc: datetime | None = None
-    """Since when the recogniser does not answer; None while it does."""
-    cause: str = ""
-    """Why, as far as the last failure tells."""
-
-    @property
-    def state(self) -> str:
-        """``ok`` or ``down``."""
-        return "ok" if self.down_since_utc is None else "down"
+        if self.senders < 1 or self.batch < 1 or not 0.0 < self.send_max_s < self.lease_s:
+            raise ValueError("senders and batch are 1 or more, and a lease lasts longer than the longest delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +91,11 @@ class SendToFindfaceUseCase:
         clock: times pauses and leases.
         camera_token: see ``CameraToken``; called before each delivery, must not block.
         refresh_cameras: asks for the camera list to be read again soon; must not block.
-        options: batch and lease.
+        options: senders, batch and lease.
         policy: pauses, retries and when to give up.
         rng: for jitter; give a seeded one to replay a run.
 
-    Owner: its lock guards the counters, the gate's lock the state of the recogniser; neither is held across a call to
+    Owner: gate, limit, tokens and counts guard themselves, its own lock guards the rest; none is held across a call to
     the outbox, the recogniser, a callback or the log. Any thread may call any method.
     Stops when: ``begin_drain`` was called and nothing is due, or its deadline passed: then ``step`` returns None.
     """
@@ -130,24 +115,27 @@ class SendToFindfaceUseCase:
         self._outbox = outbox
         self._recognizer = recognizer
         self._clock = clock
-        self._camera_token = camera_token
-        self._refresh_cameras = refresh_cameras
+        self._tokens = CameraTokens(camera_token, refresh_cameras, clock=clock)
         self._options = options if options is not None else SendOptions()
         self._policy = policy if policy is not None else RetryPolicy()
         generator = rng if rng is not None else Random()  # noqa: S311 - jitter is no secret
         self._gate = DeliveryGate(self._policy, clock=clock, rng=generator)
+        self._limit = ConcurrencyLimit(ConcurrencyRules(limit_max=self._options.senders))
+        self._counts = DeliveryCounts()
         self._lock = threading.Lock()  # guards everything below
-        self._counts: Counter[str] = Counter()  # by the names of DeliveryStats
         self._outbox_failures = 0  # in a row
-        self._refresh_asked_mono_s: dict[CameraId, float] = {}  # one entry per camera at most
         self._deadline_mono_s: float | None = None
 
     @property
     def stats(self) -> DeliveryStats:
         """A consistent picture of now."""
         gate = self._gate.state
-        with self._lock:
-            return DeliveryStats(**self._counts, down_since_utc=gate.down_since_utc, cause=gate.cause)
+        return self._counts.stats(
+            senders_allowed=self._limit.limit,
+            senders_max=self._limit.limit_max,
+            down_since_utc=gate.down_since_utc,
+            cause=gate.cause,
+        )
 
     def begin_drain(self, deadline_mono_s: float) -> None:
         """Let the senders end once nothing is due, at the latest at ``deadline_mono_s``. The earliest deadline holds.
@@ -199,11 +187,14 @@ class SendToFindfaceUseCase:
         permit = self._gate.admit()
         if not isinstance(permit, Permit):
             return permit
+        if not self._limit.enter(force=permit.probe):
+            return NARROW_POLL_S
         try:
             if permit.log_in and not self._log_in(permit):
                 return 0.0  # the gate knows how long to wait
             return 0.0 if self._send_batch(permit) else EMPTY_HANDED_S
         finally:
+            self._limit.leave()
             self._gate.leave(permit)
 
     def _log_in(self, permit: Permit) -> bool:
@@ -237,14 +228,14 @@ class SendToFindfaceUseCase:
                 self._lease_lost(capture)
 
     def _handle(self, capture: LeasedCapture, permit: Permit) -> None:
-        self._count("in_flight")
+        self._counts.add("in_flight")
         try:
             answer = self._ask(capture)
             self._book(capture, answer, permit)
         except LeaseLost:
             self._lease_lost(capture)
         finally:
-            self._count("in_flight", -1)
+            self._counts.add("in_flight", -1)
 
     def _ask(self, capture: LeasedCapture) -> _Answer:
         """Look a doubtful capture up, else send it. Touches no books; every failure is in the answer."""
@@ -255,12 +246,33 @@ class SendToFindfaceUseCase:
                 if found:
                     return _Answer(event_ids=found, looked_up=True)
                 doubt = False
-            token = self._camera_token(capture.camera_id)
+            token = self._tokens.current(capture.camera_id)
             if capture.findface_camera_id is None or token is None or capture.attempts > self._policy.failures_max:
                 return _Answer(asked=False, token=token)
-            return _Answer(event_ids=self._recognizer.deliver(capture, camera_token=token), token=token)
+            return _Answer(event_ids=self._deliver(capture, token), token=token)
         except Exception as error:  # noqa: BLE001 - a defect in an adapter is booked and told, and costs no sender
             return _Answer(error=error, doubt=doubt, token=token)
+
+    def _deliver(self, capture: LeasedCapture, token: str) -> tuple[str, ...]:
+        """Send, and let the limit learn from how long that took and how it ended."""
+        began_mono_s = self._clock.mono_s()
+        try:
+            event_ids = self._recognizer.deliver(capture, camera_token=token)
+        except Exception as error:
+            if outcome_of(error).narrows:
+                self._tell_limit(self._limit.bad(began_mono_s=began_mono_s, now_mono_s=self._clock.mono_s()))
+            raise
+        self._tell_limit(self._limit.good(began_mono_s=began_mono_s, now_mono_s=self._clock.mono_s()))
+        return event_ids
+
+    def _tell_limit(self, changed: int | None) -> None:
+        if changed is None:
+            return
+        senders_max = self._limit.limit_max
+        if changed == senders_max:
+            logger.info("FindFace keeps up: all %d senders may send at once again", senders_max)
+        else:
+            logger.info("FindFace sets the pace: %d of %d senders may send at once", changed, senders_max)
 
     def _book(self, capture: LeasedCapture, answer: _Answer, permit: Permit) -> None:
         error = answer.error
@@ -270,13 +282,13 @@ class SendToFindfaceUseCase:
             if not answer.looked_up:  # a look-up that is answered does not prove that captures are taken
                 self._answered()
             self._outbox.mark_delivered(capture, answer.event_ids)
-            self._count("delivered")
-            self._count("looked_up", int(answer.looked_up))
+            self._counts.add("delivered")
+            self._counts.add("looked_up", int(answer.looked_up))
             logger.debug("capture %s of camera %s delivered as %s", capture.id, capture.camera_id, answer.event_ids)
         elif isinstance(error, CaptureRefused) and not answer.doubt:
             self._answered()
             self._outbox.mark_refused(capture, f"{error.reason}: {_text(error)}")
-            self._count("refused")
+            self._counts.add("refused")
             logger.info("capture %s of camera %s was refused: %s", capture.id, capture.camera_id, _text(error))
         else:
             self._book_failure(capture, answer, error, permit)
@@ -295,25 +307,29 @@ class SendToFindfaceUseCase:
     def _book_failure(self, capture: LeasedCapture, answer: _Answer, error: Exception, permit: Permit) -> None:
         outcome = outcome_of(error)
         maybe_sent = answer.doubt or outcome.maybe_sent
-        counts = True
-        if outcome.blame is Blame.CAMERA:
+        counts = outcome.counts
+        if isinstance(error, LookUpDeferred):
+            delay_s = error.retry_after_s or 0.0
+        elif outcome.blame is Blame.CAMERA:
             self._answered()
             delay_s = self._wait_for_camera(capture, answer)
         elif outcome.blame is Blame.CAPTURE:  # the look-up was refused: whether it arrived cannot be known
             self._answered()
             delay_s = self._gate.jitter_s(self._policy.backoff, capture.attempts)
         else:
-            pause_s, counts = self._tell_setback(error, permit)
-            # After the pause somebody else's capture goes first: this one may be the trouble.
-            delay_s = pause_s + self._gate.jitter_s(self._policy.backoff, capture.attempts)
-        if maybe_sent:
+            delay_s, counts = self._tell_setback(error, permit)
+            if outcome.suspect:  # after the pause somebody else's capture goes first
+                delay_s += self._gate.jitter_s(self._policy.backoff, capture.attempts)
+            elif not maybe_sent:
+                delay_s = 0.0  # the gate keeps the pause, and the oldest stays the oldest
+        if outcome.maybe_sent and not isinstance(error, LookUpDeferred):
             delay_s = max(delay_s, self._policy.settle_s)
         self._retry(capture, error, delay_s=delay_s, counts=counts, maybe_sent=maybe_sent)
 
     def _retry(
         self, capture: LeasedCapture, error: Exception, *, delay_s: float, counts: bool, maybe_sent: bool
     ) -> None:
-        self._count("failures")
+        self._counts.add("look_ups_deferred" if isinstance(error, LookUpDeferred) else "failures")
         # With a doubt left there is one more turn: it starts with a look-up and ends in any case.
         failures_max = self._policy.failures_max + int(maybe_sent)
         if counts and capture.attempts >= failures_max:
@@ -324,23 +340,14 @@ class SendToFindfaceUseCase:
 
     def _give_up(self, capture: LeasedCapture, reason: str) -> None:
         self._outbox.mark_dead(capture, reason)
-        self._count("dead")
+        self._counts.add("dead")
         logger.warning("capture %s of camera %s is kept for a person: %s", capture.id, capture.camera_id, reason)
 
     def _wait_for_camera(self, capture: LeasedCapture, answer: _Answer) -> float:
         """Ask for the camera list, unless it has been read since; how long the capture waits, seconds."""
-        camera_id = capture.camera_id
-        if answer.token is not None and self._camera_token(camera_id) not in {answer.token, None}:
+        if self._tokens.was_renewed(capture.camera_id, answer.token):
             return 0.0
-        now_mono_s = self._clock.mono_s()
-        with self._lock:
-            asked_mono_s = self._refresh_asked_mono_s.get(camera_id)
-            due = asked_mono_s is None or now_mono_s - asked_mono_s >= REFRESH_INTERVAL_S
-            if due:
-                self._refresh_asked_mono_s[camera_id] = now_mono_s
-        if due:
-            logger.warning("camera %s has no valid token: reading the camera list again", camera_id)
-            self._refresh_cameras(camera_id)
+        self._tokens.ask_for_new(capture.camera_id)
         return self._gate.jitter_s(self._policy.camera_backoff, capture.attempts)
 
     def _tell_setback(self, error: Exception, permit: Permit) -> tuple[float, bool]:
@@ -359,7 +366,7 @@ class SendToFindfaceUseCase:
             logger.warning("delivery resumed after %.0f s", outage_s)
 
     def _lease_lost(self, capture: LeasedCapture) -> None:
-        self._count("leases_lost")
+        self._counts.add("leases_lost")
         logger.warning("capture %s was leased to somebody else meanwhile", capture.id)
 
     def _outbox_failed(self, error: OutboxUnavailable) -> float:
@@ -375,10 +382,6 @@ class SendToFindfaceUseCase:
             failures, self._outbox_failures = self._outbox_failures, 0
         if failures:
             logger.warning("the outbox works again")
-
-    def _count(self, what: str, by: int = 1) -> None:
-        with self._lock:
-            self._counts[what] += by
 
     def _draining(self) -> bool:
         with self._lock:

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from vigia.application.ports import Clock
 from vigia.infrastructure.clients.findface_multi import FindfaceMulti
 from vigia.infrastructure.clients.findface_wire import FindfaceCamera, FindfaceEvent, FindfaceGroup, MfSelector
 from vigia.infrastructure.clients.http_transport import HttpTransport
@@ -67,9 +68,18 @@ class FindfaceMultiAsync:
         """False when httpx is missing and every call opens its own connection."""
         return self._pooled is not self._client
 
+    @property
+    def clock(self) -> Clock:
+        """The clock in use."""
+        return self._client.clock
+
     def login(self) -> None:
         """See FindfaceMulti.login."""
         self._pooled.login()
+
+    def ensure_login(self) -> None:
+        """See FindfaceMulti.ensure_login."""
+        self._pooled.ensure_login()
 
     def logout(self) -> None:
         """See FindfaceMulti.logout."""

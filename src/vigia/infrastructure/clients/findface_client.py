@@ -4,14 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from vigia.application.ports import Clock
 from vigia.infrastructure.clients.findface_wire import FindfaceCamera, FindfaceEvent, FindfaceGroup, MfSelector
 
 
 class FindfaceClient(Protocol):
     """FindFace Multi's calls. Any thread. Errors are those of ``application/errors.py``."""
 
+    @property
+    def clock(self) -> Clock:
+        """The clock in use."""
+        ...
+
     def login(self) -> None:
         """Open a session."""
+        ...
+
+    def ensure_login(self) -> None:
+        """Open a session, unless there is one."""
         ...
 
     def logout(self) -> None:

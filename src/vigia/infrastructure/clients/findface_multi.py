@@ -120,6 +120,10 @@ class FindfaceMulti:
         """
         self._session.refresh(self._log_in)
 
+    def ensure_login(self) -> None:
+        """Open a session, unless there is one that FindFace has not refused. Raises as ``login``."""
+        self._session.obtain(self._log_in)
+
     def logout(self) -> None:
         """End the session, if there is one. It is forgotten here even when FindFace cannot be told.
 

@@ -6,9 +6,12 @@ it, success or failure. Invariants:
 1. At most one log-in is under way.
 2. A token is dropped only by somebody who used that very token: a late 401 for the token before the last changes
    nothing (tokens carry a generation number).
-3. After a failure the next attempt waits: half a minute when FindFace refused it (a person must act, and repeated
-   wrong passwords may lock the account), a moment when it could not be reached.
+3. After a failure the next attempt waits: a moment when nobody could be reached, else half a minute. Whoever answered
+   (FindFace that refuses, a proxy's page, a wrong address), a person may have to act, and repeated wrong passwords may
+   lock the account.
 4. A log-in whose token is refused at its first use counts as refused: else two faults would chase each other.
+5. So does one that replaced a refused token less than half a minute before: a fault that takes reading and refuses
+   captures, say, costs one log-in in half a minute, too. The first replacement is made at once.
 """
 
 import threading
@@ -18,7 +21,10 @@ from dataclasses import dataclass, field
 from vigia.application.errors import (
     CredentialsRejected,
     LicenseRejected,
+    RecognizerBusy,
+    RecognizerMisaddressed,
     RecognizerUnavailable,
+    RecognizerUnreachable,
     RetryableError,
     SessionRejected,
 )
@@ -70,6 +76,10 @@ class FindfaceSession:
         self._token: SessionToken | None = None
         self._generation = 0
         self._proven = False
+        self._rejected = False
+        """A token was refused and no other taken its place."""
+        self._replaces = False
+        """The present token took the place of a refused one."""
         self._logged_in_mono_s = 0.0
         self._flight: _Flight | None = None
         self._failure: RetryableError | None = None
@@ -110,7 +120,9 @@ class FindfaceSession:
             if self._token is None or self._token.generation != token.generation:
                 return
             self._token = None
-            if not self._proven:
+            self._rejected = True
+            young = self._clock.mono_s() < self._logged_in_mono_s + self._refused_spacing_s
+            if not self._proven or (self._replaces and young):
                 self._failure = SessionRejected("FindFace does not accept a session that it has just opened")
                 self._not_before_mono_s = self._logged_in_mono_s + self._refused_spacing_s
 
@@ -151,6 +163,7 @@ class FindfaceSession:
                 self._generation += 1
                 flight.token = self._token = SessionToken(self._generation, value)
                 self._proven = False
+                self._replaces, self._rejected = self._rejected, False
                 self._logged_in_mono_s = self._clock.mono_s()
                 self._failure = None
             return flight.token
@@ -163,8 +176,8 @@ class FindfaceSession:
             flight.done.set()
 
     def _spacing_s(self, failure: RetryableError) -> float:
-        refused = isinstance(failure, CredentialsRejected | LicenseRejected)
-        spacing_s = self._refused_spacing_s if refused else self._unreachable_spacing_s
+        nobody = isinstance(failure, RecognizerUnreachable)
+        spacing_s = self._unreachable_spacing_s if nobody else self._refused_spacing_s
         return max(spacing_s, failure.retry_after_s or 0.0)
 
     def _check_spacing(self) -> None:
@@ -176,6 +189,14 @@ class FindfaceSession:
 
 def _again(failure: RetryableError, retry_after_s: float | None) -> RetryableError:
     """The same failure for another caller: one exception object must not be raised by two threads."""
-    known = (CredentialsRejected, LicenseRejected, RecognizerUnavailable, SessionRejected)
+    known = (
+        CredentialsRejected,
+        LicenseRejected,
+        RecognizerUnreachable,
+        RecognizerBusy,
+        RecognizerMisaddressed,
+        RecognizerUnavailable,
+        SessionRejected,
+    )
     kind = next((kind for kind in known if isinstance(failure, kind)), SessionRejected)
     return kind(failure.template, retry_after_s=retry_after_s, **failure.facts)

@@ -15,7 +15,12 @@ from secrets import token_hex
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
-from vigia.application.errors import CaptureRefused, DeliveryAmbiguous, RecognizerUnavailable
+from vigia.application.errors import (
+    CaptureRefused,
+    DeliveryAmbiguous,
+    RecognizerMisaddressed,
+    RecognizerUnavailable,
+)
 from vigia.infrastructure.clients.http_transport import HttpRequest, HttpResponse, clean_text
 
 LOG_IN_PATH = "/auth/login/"
@@ -206,12 +211,12 @@ def read_token(response: HttpResponse) -> str:
     """The session's token.
 
     Raises:
-        RecognizerUnavailable: the answer holds none that could be used.
+        RecognizerMisaddressed: the answer holds none that could be used.
     """
     answer = parse_json(response.body)
     token = answer.get("token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not token or not token.isascii() or not all("!" <= c <= "~" for c in token):
-        raise RecognizerUnavailable("FindFace's answer to the log-in holds no token: is the address right?")
+        raise RecognizerMisaddressed("what answers the log-in at FindFace's address is not FindFace: check its URL")
     return token
 
 
@@ -248,12 +253,13 @@ def read_page(response: HttpResponse) -> Page:
     """One page of any list.
 
     Raises:
-        RecognizerUnavailable: it is no page.
+        RecognizerMisaddressed: it is no page.
+        RecognizerUnavailable: its next page cannot be asked for.
     """
     answer = parse_json(response.body)
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list) or not all(isinstance(item, dict) for item in results):
-        raise RecognizerUnavailable("FindFace's list cannot be read: is the address right?")
+        raise RecognizerMisaddressed("what answers at FindFace's address gives no list of FindFace's: check its URL")
     return Page(tuple(results), parse_next_page(answer.get("next_page")))
 
 

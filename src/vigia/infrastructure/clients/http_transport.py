@@ -8,8 +8,13 @@ What leaves a transport; ``findface_errors.py`` turns it into the application's 
 
 VigiaError
 └── TransportFault
-    ├── RequestNotSent      no byte of the request left: trying again cannot double anything
-    └── ResponseLost        the request may have arrived, its answer did not
+    ├── RequestNotSent      before sending: no byte of the request left
+    ├── RequestIncomplete   while sending: its last byte never left, so nobody can have read all of it
+    └── ResponseLost        after sending: the request may have arrived, its answer did not
+
+After the first two, trying again cannot double anything. The evidence for the second: a picture's form ends with its
+closing boundary, and the operating system did not take the end of it. A server that answers before it has read
+everything (413, say) is heard: that is an answer, marked ``early``.
 """
 
 import math
@@ -38,8 +43,12 @@ class RequestNotSent(TransportFault):
     """No byte of the request left this machine."""
 
 
+class RequestIncomplete(TransportFault):
+    """The request broke off: at least its last byte never left this machine."""
+
+
 class ResponseLost(TransportFault):
-    """At least a part of the request left, and no complete answer came."""
+    """The whole request left, and no complete answer came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,8 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names in lower case."""
     body: bytes = field(default=b"", repr=False)
+    early: bool = False
+    """It came although the request did not leave whole."""
 
 
 class HttpTransport(Protocol):
@@ -129,7 +140,7 @@ class HttpTransport(Protocol):
         """Send and wait for the complete answer, whatever its status; redirects are answers too.
 
         Raises:
-            RequestNotSent, ResponseLost.
+            RequestNotSent, RequestIncomplete, ResponseLost.
         """
         ...
 

@@ -12,7 +12,8 @@ it for a disconnect and closes it (httpcore 1.0.9, ``has_expired``). Of 1500 req
 of one client, 88 lost their answer so; without that check, none. A lost answer is an ambiguous delivery.
 
 Whether a request was sent is not guessed from an exception's class: httpcore's trace tells when the first header
-goes out, and only before that an error is a RequestNotSent.
+begins to go out and when the last byte of the body has gone out. Before the former an error is a RequestNotSent, before
+the latter a RequestIncomplete. (When a write fails, httpcore goes on to read: a server may have answered early.)
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from vigia.infrastructure.clients.http_transport import (
     HttpRequest,
     HttpResponse,
     HttpTimeouts,
+    RequestIncomplete,
     RequestNotSent,
     ResponseLost,
     TlsPolicy,
@@ -48,14 +50,24 @@ HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"vigia
 
 
 class _SendTrace:
-    """Notes when the request's first byte goes out. Owner: the thread of one request."""
+    """Notes when the request's first byte goes out, and its last. Owner: the thread of one request."""
 
     def __init__(self) -> None:
         self.started = False
+        self.complete = False
 
     def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self.started = True
+        elif event.endswith("send_request_body.complete"):
+            self.complete = True
+
+    @property
+    def fault(self) -> type[TransportFault]:
+        """What an error means now."""
+        if not self.started:
+            return RequestNotSent
+        return ResponseLost if self.complete else RequestIncomplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +121,15 @@ class HttpxTransport:
         return "httpx"
 
     def request(self, request: HttpRequest) -> HttpResponse:
-        """See HttpTransport. Raises RequestNotSent, ResponseLost."""
+        """See HttpTransport. Raises RequestNotSent, RequestIncomplete, ResponseLost."""
         client = self._take()
         trace = _SendTrace()
         try:
             return self._exchange(client, request, trace)
         except TransportFault:
-            raise
+            raise  # the answer began: it is too large, or too slow
         except Exception as error:  # whatever a library may raise, the caller must learn whether it was sent
-            fault = ResponseLost if trace.started else RequestNotSent
-            raise fault("%(detail)s", detail=describe(error)) from error
+            raise trace.fault("%(detail)s", detail=describe(error)) from error
         finally:
             self._give_back(client)
 
@@ -203,7 +214,7 @@ class HttpxTransport:
         with contextlib.closing(response):
             body = collect_body(response.iter_bytes(), deadline_mono_s=deadline_mono_s, clock=self._clock)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return HttpResponse(response.status_code, headers, body)
+            return HttpResponse(response.status_code, headers, body, early=not trace.complete)
 
 
 def _close_all(idle: Iterable[_IdleClient]) -> None:

@@ -3,6 +3,7 @@
 The pooled transport is ``httpx_transport.py``; this one is the plain client's, and the fall-back without httpx.
 """
 
+import io
 import ssl
 import threading
 import warnings
@@ -15,6 +16,7 @@ from vigia.infrastructure.clients.http_transport import (
     HttpRequest,
     HttpResponse,
     HttpTimeouts,
+    RequestIncomplete,
     RequestNotSent,
     ResponseLost,
     TlsPolicy,
@@ -34,6 +36,20 @@ _NEVER_SENT = (
     ssl.SSLCertVerificationError,
 )
 """What happens before the first byte of a request, since every request opens its own connection."""
+
+
+class _TracedBody(io.BytesIO):
+    """Notes when its end was asked for: then everything before was taken. Owner: the thread of one request."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.complete = not body
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece; empty at the end."""
+        piece = super().read(size)
+        self.complete = self.complete or not piece
+        return piece
 
 
 class RequestsTransport:
@@ -63,22 +79,24 @@ class RequestsTransport:
         return "requests"
 
     def request(self, request: HttpRequest) -> HttpResponse:
-        """See HttpTransport. Raises RequestNotSent, ResponseLost."""
+        """See HttpTransport. Raises RequestNotSent, RequestIncomplete, ResponseLost."""
         if self._closed.is_set():
             raise RequestNotSent("the client is closed")
+        body = _TracedBody(request.body) if request.body else None
         try:
-            return self._exchange(request)
+            return self._exchange(request, body)
         except TransportFault:
-            raise
+            raise  # the answer began: it is too large, or too slow
         except Exception as error:  # whatever a library may raise, the caller must learn whether it was sent
-            fault = RequestNotSent if _never_sent(error) else ResponseLost
+            lost = ResponseLost if body is None or body.complete else RequestIncomplete
+            fault = RequestNotSent if _never_sent(error) else lost
             raise fault("%(detail)s", detail=describe(error)) from error
 
     def close(self) -> None:
         """Refuse new requests; running ones end by themselves, within their time-outs. Idempotent."""
         self._closed.set()
 
-    def _exchange(self, request: HttpRequest) -> HttpResponse:
+    def _exchange(self, request: HttpRequest, body: _TracedBody | None) -> HttpResponse:
         deadline_mono_s = self._clock.mono_s() + self._timeouts.total_s
         with requests.Session() as session:
             session.trust_env = False  # a ~/.netrc would replace the Authorization header
@@ -86,17 +104,18 @@ class RequestsTransport:
                 request.method,
                 request.url(self._base_url),
                 headers={"Accept-Encoding": "identity", **request.headers},
-                data=request.body,
+                data=body if body is not None else request.body,
                 timeout=(self._timeouts.connect_s, self._timeouts.read_s),
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = collect_body(
+                answer = collect_body(
                     response.iter_content(_CHUNK_BYTES), deadline_mono_s=deadline_mono_s, clock=self._clock
                 )
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return HttpResponse(response.status_code, headers, body)
+                early = body is not None and not body.complete
+                return HttpResponse(response.status_code, headers, answer, early=early)
 
 
 def _never_sent(error: BaseException) -> bool:
