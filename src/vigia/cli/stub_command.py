@@ -14,6 +14,9 @@ from vigia.infrastructure.process.parent import end_with_parent
 def findface_stub(
     *,
     seed: Annotated[Path, typer.Option("--seed", help="YAML or JSON file: user, password, groups, cameras.")],
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="YAML file of what shall go wrong: see docs/faults.md.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option("--data", help="Where it keeps what it receives.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8800,
@@ -24,13 +27,18 @@ def findface_stub(
 ) -> int:
     """Run a stand-in for FindFace Multi: it takes events, looks for a face in each, and shows them on a page."""
     try:
-        from vigia.testing.findface_stub import load_settings, run_stub  # noqa: PLC0415 - needs an optional extra
+        from vigia.testing.findface_stub import (  # noqa: PLC0415 - needs an optional extra
+            load_scenario,
+            load_settings,
+            run_stub,
+        )
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "the FindFace stand-in needs %(package)s: install vigia[stub]", package=error.name or "?"
         ) from error
     settings = read_settings(config)
     stub_settings = load_settings(seed, data_dir=data_dir)
+    scenario = None if faults is None else load_scenario(faults)
 
     def ready(real_port: int) -> None:
         typer.echo(translate("FindFace stand-in: %(url)s") % {"url": f"http://{host}:{real_port}/"})
@@ -39,5 +47,5 @@ def findface_stub(
         end_with_parent()
     from vigia.bootstrap.stub_detector import face_finder  # noqa: PLC0415 - loads a model
 
-    run_stub(stub_settings, host=host, port=port, find_faces=face_finder(settings), ready=ready)
+    run_stub(stub_settings, host=host, port=port, find_faces=face_finder(settings), faults=scenario, ready=ready)
     return 0

@@ -1,7 +1,8 @@
 """The application: which address leads to which endpoint, and how refusals leave the house."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,6 +30,7 @@ def create_app(
     find_faces: FindFaces,
     clock: Clock,
     middleware: Sequence[Middleware] = (),
+    fault_report: Callable[[], dict[str, Any]] = dict,
 ) -> Starlette:
     """Make the stand-in's ASGI application.
 
@@ -38,11 +40,13 @@ def create_app(
         find_faces: decides what is a face, and so what is "Zero objects".
         clock: tells when something was received and when a session ends.
         middleware: put around the whole API, first one outermost: the place for faults.
+        fault_report: what ``/_stub/faults`` tells. Any thread.
     """
     registry = StubRegistry(database, clock=clock)
     registry.seed(settings)
     events = StubEventStore(database, clock=clock)
     context = StubContext(settings, registry=registry, events=events, find_faces=find_faces, clock=clock)
+    context.fault_report = fault_report
     app = Starlette(
         routes=[*_pages(), *_api(""), *_api("/api")],
         middleware=[
@@ -67,6 +71,7 @@ def _pages() -> list[Route]:
         Route("/", page_api.show_page),
         Route("/_stub/stats", page_api.show_stats),
         Route("/_stub/events", page_api.show_events),
+        Route("/_stub/faults", page_api.show_faults),
         Route("/_stub/sessions", page_api.end_sessions, methods=["DELETE"]),
     ]
 

@@ -48,6 +48,8 @@ class StubContext:
         self.clock = clock
         self.calls: Counter[str] = Counter()
         """Answers since the start, by ``"POST /auth/login/ 200"``; bounded by ``CallCountMiddleware``."""
+        self.fault_report: Callable[[], dict[str, Any]] = dict
+        """What went wrong on purpose so far."""
         self._store_lane = anyio.CapacityLimiter(1)
         self._finder_lane = anyio.CapacityLimiter(1)
         self._picture_lane = anyio.CapacityLimiter(PICTURE_THREADS)

@@ -1,36 +1,62 @@
-"""Failures on order: the next calls get a status of the test's choice, or no answer at all."""
+"""How a call can go wrong, and failures on order: the next calls get a status of the test's choice, or no answer."""
 
 import json as json_codec
+import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from enum import Enum, auto
 
 from vigia.testing.findface_stub.errors import code_of, error_body
-from vigia.testing.findface_stub.middleware import MAX_BODY_BYTES, drain
 
 ADD_EVENT_PATH = "/events/faces/add/"
 MAX_FAULTS = 1000
+ON_ORDER = "on order"
 _NEVER_FAIL = ("/_stub/", "/uploads/")
-Abort = Callable[[tuple[str, int]], None]
-"""Closes the connection from this client address at once, without an answer."""
+_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
+
+
+class Way(Enum):
+    """In which way a call fails."""
+
+    ANSWER = auto()
+    """With ``Fault.status`` and ``Fault.body``."""
+    CLOSE = auto()
+    """The request is read, then the connection is closed without an answer."""
+    RESET = auto()
+    """The request is read, then the connection is reset (RST)."""
+    RESET_AT_HEAD = auto()
+    """Reset as soon as the request's head is there; its body is not read."""
+    RESET_IN_BODY = auto()
+    """Reset when ``Fault.read_share`` of the body has been read."""
+    SILENCE = auto()
+    """The request is read and never answered; closed when the caller leaves, or after ``Fault.hold_s``."""
+    CUT = auto()
+    """Half of the answer, then the connection is closed: the caller knows that something is missing."""
+    SPOIL = auto()
+    """Half of the answer as if it were all of it: complete by HTTP, and no JSON."""
+    END_SESSIONS = auto()
+    """Every session ends, then the call goes on as any other."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """What shall go wrong, and how often."""
 
-    times: int
+    times: int = 1
     path: str | None = None
     """Exact path with its slashes, without a leading ``/api``; None: any call of the API."""
-    status: int | None = None
-    """None: the connection is closed without an answer."""
+    name: str = ON_ORDER
+    """Under which it is counted."""
+    way: Way = Way.CLOSE
+    status: int = 500
     body: bytes = b""
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     after_store: bool = False
     """The call takes effect first, then fails: what an ambiguous failure is made of."""
+    read_share: float = 0.5
+    hold_s: float = 60.0
 
 
 class FaultQueue:
@@ -42,6 +68,7 @@ class FaultQueue:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._taken = 0
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
@@ -59,6 +86,7 @@ class FaultQueue:
             for position, fault in enumerate(self._faults):
                 if fault.path is None or fault.path == path:
                     fault.times -= 1
+                    self._taken += 1
                     if fault.times == 0:
                         del self._faults[position]
                     return fault
@@ -75,6 +103,12 @@ class FaultQueue:
         with self._lock:
             return sum(fault.times for fault in self._faults)
 
+    @property
+    def taken(self) -> int:
+        """How many calls were made to fail."""
+        with self._lock:
+            return self._taken
+
 
 def answer_fault(
     status: int,
@@ -85,6 +119,7 @@ def answer_fault(
     times: int = 1,
     path: str | None = None,
     after_store: bool = False,
+    name: str = ON_ORDER,
 ) -> Fault:
     """A fault that answers ``status`` with ``text`` as HTML, ``json``, or FindFace's body for that status."""
     if text is not None:
@@ -95,6 +130,8 @@ def answer_fault(
     return Fault(
         times=times,
         path=path,
+        name=name,
+        way=Way.ANSWER,
         status=status,
         body=body,
         media_type=media_type,
@@ -103,46 +140,13 @@ def answer_fault(
     )
 
 
-class FaultMiddleware:
-    """Lets the queue decide before each call of the API. Owner: the event loop."""
-
-    def __init__(self, app: ASGIApp, *, faults: FaultQueue, abort: Abort) -> None:
-        self._app = app
-        self._faults = faults
-        self._abort = abort
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or fail it."""
-        fault = self._fault_for(scope)
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        if fault.after_store:
-            await self._app(scope, receive, _discard)
-        else:
-            # The body is read all the same: the sender must not be able to tell that nothing happened.
-            await drain(receive, limit_bytes=MAX_BODY_BYTES)
-        if fault.status is None:
-            self._abort(scope["client"])
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-        headers = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
-        headers += [
-            (b"content-type", fault.media_type.encode()),
-            (b"content-length", str(len(fault.body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-        await send({"type": "http.response.body", "body": fault.body})
-
-    def _fault_for(self, scope: Scope) -> Fault | None:
-        if scope["type"] != "http":
-            return None
-        path = str(scope["path"])
-        if path == "/" or path.startswith(_NEVER_FAIL):
-            return None
-        return self._faults.take(path.removeprefix("/api"))
+def api_path(path: str) -> str | None:
+    """The path as faults know it, without ``/api``; None for the page and its facts, which never fail."""
+    if path == "/" or path.startswith(_NEVER_FAIL):
+        return None
+    return path.removeprefix("/api")
 
 
-async def _discard(_message: Message) -> None:
-    """Nobody hears this answer."""
+def path_pattern(path: str) -> str:
+    """``/cameras/{id}/`` for ``/cameras/17/``."""
+    return _NUMBER.sub("/{id}", path)

@@ -1,16 +1,16 @@
 """Around every answer: counting, and the limit on bodies that stands for the proxy in front of a FindFace."""
 
-import re
 from collections import Counter
 
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vigia.testing.findface_stub.faults import path_pattern
+
 MAX_BODY_BYTES = 16 * 1024 * 1024
 DRAIN_BYTES = 4 * MAX_BODY_BYTES
 """How much of a body that is too large is still read, so that its sender gets to see the answer."""
 MAX_COUNTED_CALLS = 200
-_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
 _TOO_LARGE_HTML = (
     "<html>\n<head><title>413 Request Entity Too Large</title></head>\n"
     "<body>\n<center><h1>413 Request Entity Too Large</h1></center>\n</body>\n</html>\n"
@@ -48,7 +48,7 @@ class CallCountMiddleware:
                 self._count(scope, status)
 
     def _count(self, scope: Scope, status: int | str) -> None:
-        call = f"{scope['method']} {_NUMBER.sub('/{id}', scope['path'])} {status}"
+        call = f"{scope['method']} {path_pattern(scope['path'])} {status}"
         if call not in self._calls and len(self._calls) >= MAX_COUNTED_CALLS:
             call = "other"
         self._calls[call] += 1

@@ -95,6 +95,11 @@ async def show_events(request: Request) -> Response:
     return JSONResponse({"events": [_plain(event) for event in events]})
 
 
+async def show_faults(request: Request) -> Response:
+    """How often each fault happened since the start: the scenario's rules, and what was ordered."""
+    return JSONResponse(context_of(request).fault_report())
+
+
 async def end_sessions(request: Request) -> Response:
     """End every session, as an administrator may: what clients do about it is what is tested."""
     context = context_of(request)

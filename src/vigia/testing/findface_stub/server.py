@@ -2,21 +2,18 @@
 
 import json as json_codec
 import logging
-import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from vigia.application.errors import ConfigurationError
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
 from vigia.infrastructure.clock import SystemClock
@@ -24,16 +21,15 @@ from vigia.testing.findface_stub.app import create_app
 from vigia.testing.findface_stub.context import FindFaces
 from vigia.testing.findface_stub.database import StubDatabase
 from vigia.testing.findface_stub.event_store import Ltrb
-from vigia.testing.findface_stub.faults import ADD_EVENT_PATH, Fault, FaultMiddleware, FaultQueue, answer_fault
+from vigia.testing.findface_stub.fault_deck import FaultDeck
+from vigia.testing.findface_stub.fault_middleware import FaultDesk, FaultMiddleware
+from vigia.testing.findface_stub.fault_scenario import FaultScenario
+from vigia.testing.findface_stub.faults import ADD_EVENT_PATH, Fault, FaultQueue, answer_fault
 from vigia.testing.findface_stub.pictures import inspect_picture
+from vigia.testing.findface_stub.serving import HttpServer, is_loopback, listen
 from vigia.testing.findface_stub.settings import StubSettings
 
 logger = logging.getLogger("vigia.findface_stub")
-KEEP_ALIVE_S = 75
-"""As the nginx in front of a FindFace: a pool of connections must be able to rest longer than a quiet moment lasts."""
-BACKLOG = 512
-GRACE_S = 5
-"""How long answers under way may take once it is told to stop."""
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 15.0
 _ASK_TIMEOUT_S = 10.0
@@ -53,6 +49,7 @@ def run_stub(
     host: str = "127.0.0.1",
     port: int = 0,
     find_faces: FindFaces,
+    faults: FaultScenario | None = None,
     ready: Callable[[int], None] | None = None,
     clock: Clock | None = None,
 ) -> None:
@@ -63,24 +60,33 @@ def run_stub(
         host: address to listen on. The page and ``/_stub/`` ask for no password: keep it to this machine.
         port: 0 takes a free one.
         find_faces: see ``context.FindFaces``.
+        faults: what shall go wrong; its time begins when calls are answered.
         ready: called with the real port once calls are answered.
         clock: where time comes from.
 
     Raises:
         ConfigurationError: the directory cannot be used, or the port is taken.
     """
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback(host):
         logger.warning(
             "the FindFace stand-in listens on %s: its page and pictures are open to whoever reaches it", host
         )
     wall = clock if clock is not None else SystemClock()
     database = StubDatabase(settings.data_dir)
+    desk = FaultDesk(FaultQueue(), None if faults is None else FaultDeck(faults, clock=wall))
     try:
-        with _listen(host, port) as listener:
-            app = create_app(settings, database=database, find_faces=find_faces, clock=wall)
+        with listen(host, port) as listener:
             real_port = int(listener.getsockname()[1])
+
+            def started() -> None:
+                desk.start()
+                if ready is not None:
+                    ready(real_port)
+
+            server = HttpServer(started=started)
+            app = _app(settings, server, desk, database=database, find_faces=find_faces, clock=wall)
             logger.info("the FindFace stand-in listens at http://%s:%d/", host, real_port)
-            _Server(app, started=lambda: None if ready is None else ready(real_port)).run(sockets=[listener])
+            server.run_app(app, listener)
     finally:
         database.close()
     logger.info("the FindFace stand-in has stopped")
@@ -90,7 +96,7 @@ class StubServer:
     """The stand-in in a background thread, on a free port of this machine; a context manager.
 
     Faults are programmed from the test's thread and happen to the next calls; a stop and a start keep the port, the
-    data and the faults that have not happened yet.
+    data, the faults that have not happened yet and the place in the scenario.
 
     Owner: the thread that made it; the served application belongs to the background thread.
     """
@@ -102,14 +108,17 @@ class StubServer:
         find_faces: FindFaces = roi_as_face,
         clock: Clock | None = None,
         middleware: Sequence[Middleware] = (),
+        faults: FaultScenario | None = None,
     ) -> None:
         self.settings = settings
         self._find_faces = find_faces
         self._clock = clock if clock is not None else SystemClock()
         self._middleware = tuple(middleware)
         self._faults = FaultQueue()
+        self._desk = FaultDesk(self._faults, None if faults is None else FaultDeck(faults, clock=self._clock))
         self._port = 0
-        self._server: _Server | None = None
+        self._server: HttpServer | None = None
+        self._app: Starlette | None = None
         self._service: LoopService | None = None
         self._listener: socket.socket | None = None
         self._database: StubDatabase | None = None
@@ -140,17 +149,18 @@ class StubServer:
         answering = threading.Event()
         self._database = StubDatabase(self.settings.data_dir)
         try:
-            self._listener = _listen("127.0.0.1", self._port)
+            self._listener = listen("127.0.0.1", self._port)
             self._port = int(self._listener.getsockname()[1])
-            faults = Middleware(FaultMiddleware, faults=self._faults, abort=self._abort)
-            app = create_app(
+            server = self._server = HttpServer(started=answering.set)
+            self._app = _app(
                 self.settings,
+                server,
+                self._desk,
                 database=self._database,
                 find_faces=self._find_faces,
                 clock=self._clock,
-                middleware=[*self._middleware, faults],
+                middleware=self._middleware,
             )
-            server = self._server = _Server(app, started=answering.set)
             self._service = LoopService(
                 "findface-stub",
                 self._serve,
@@ -166,6 +176,7 @@ class StubServer:
             failure = self._service.failure
             self.stop()
             raise RuntimeError("the FindFace stand-in did not start") from failure
+        self._desk.start()
 
     def stop(self) -> None:
         """Stop serving: answers under way are finished, then connections are closed. Nothing when it is stopped."""
@@ -241,6 +252,14 @@ class StubServer:
         """End every session; return how many there were. The next call with an old token gets a 401."""
         return int(self._ask("DELETE", "/_stub/sessions")["ended"])
 
+    def fault_counts(self) -> dict[str, int]:
+        """How often each rule of the scenario happened, by its name; no server is needed."""
+        return self._desk.counts()
+
+    def fault_report(self) -> dict[str, Any]:
+        """The scenario's books and the orders': ``/_stub/faults``."""
+        return self._ask("GET", "/_stub/faults")
+
     def _ask(self, method: str, path: str) -> dict[str, Any]:
         # http.client and not httpx: without TLS there is no reason to load certificates for each question.
         with closing(HTTPConnection("127.0.0.1", self._port, timeout=_ASK_TIMEOUT_S)) as connection:
@@ -253,85 +272,32 @@ class StubServer:
 
     def _serve(self) -> None:
         if self._server is not None and self._listener is not None:
-            self._server.run(sockets=[self._listener])
-
-    def _abort(self, client: tuple[str, int]) -> None:
-        if self._server is not None:
-            self._server.abort(client)
+            self._server.run_app(self._app, self._listener)
 
     def _release(self) -> None:
         if self._listener is not None:
             self._listener.close()
         if self._database is not None:
             self._database.close()
-        self._listener = self._database = self._service = self._server = None
+        self._listener = self._database = self._service = self._server = self._app = None
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, told when it answers, and leaving the process alone when a signal ends it."""
-
-    def __init__(self, app: Any, *, started: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=GRACE_S,
-            )
-        )
-        self._tell_started = started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._tell_started()
-
-    def request_exit(self) -> None:
-        """End soon. Any thread."""
-        self.should_exit = True
-
-    def abort(self, client: tuple[str, int]) -> None:
-        """Close the connection from this address at once."""
-        for connection in tuple(self.server_state.connections):
-            if getattr(connection, "client", None) == tuple(client):
-                connection.transport.abort()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn does, but without raising the signal again: a stop on request is a success."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        made = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        # Opened again by its number, it knows that it speaks TCP. Only then does asyncio set TCP_NODELAY on its
-        # connections, without which every answer waits 40 ms for the other side's delayed acknowledgement.
-        return socket.socket(fileno=made.detach())
-    except OSError as error:
-        raise ConfigurationError(
-            "the FindFace stand-in cannot listen on %(host)s:%(port)s", host=host, port=port
-        ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _app(
+    settings: StubSettings,
+    server: HttpServer,
+    desk: FaultDesk,
+    *,
+    database: StubDatabase,
+    find_faces: FindFaces,
+    clock: Clock,
+    middleware: Sequence[Middleware] = (),
+) -> Starlette:
+    faults = Middleware(FaultMiddleware, desk=desk, abort=server.abort, pause=server.pause)
+    return create_app(
+        settings,
+        database=database,
+        find_faces=find_faces,
+        clock=clock,
+        middleware=[*middleware, faults],
+        fault_report=desk.report,
+    )
