@@ -3,44 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
-from typing import Protocol
 
 import pytest
 
+from outbox_rigs import RIGS, Rig, capture_id_of, capture_of, lost
 from vigia.application.errors import LeaseLost, OutboxUnavailable
-from vigia.application.ports import Outbox
-from vigia.domain.camera import CameraId
-from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
+from vigia.application.ports import ManagedOutbox
+from vigia.domain.capture import Capture, CaptureState, LeasedCapture
 from vigia.domain.errors import TransitionError
-from vigia.infrastructure.outbox import SqliteOutbox
-from vigia.testing.memory_outbox import MemoryOutbox
+from vigia.domain.outbox_policy import OutboxPolicy
 from vigia.testing.sim_clock import SimClock
 
-AT = datetime(2026, 1, 5, 8, 0, 0, 123456, tzinfo=timezone(timedelta(hours=-3)))
 LEASE_S = 60.0
-
-
-class Opener(Protocol):
-    def __call__(self, *, captures_max: int = ..., delivered_kept: int = ..., refused_kept: int = ...) -> Outbox: ...
-
-
-def capture_of(number: int, camera: str = "gate", jpeg: bytes | None = None) -> Capture:
-    return Capture(
-        id=CaptureId(f"{number:032x}"),
-        camera_id=CameraId(camera),
-        findface_camera_id=7,
-        track_id=number,
-        at_utc=AT + timedelta(seconds=number),
-        box_xyxy=(10.5, 20.25, 30.0, 40.0),
-        roi_ltrb=(2, 12, 38, 48),
-        size_wh=(64, 48),
-        quality=0.75,
-        jpeg=jpeg if jpeg is not None else b"\xff\xd8" + bytes([number % 256]) * 100,
-        details={"confidence": 0.9, "reason": "silence", "parts": [1, 2.5, None]},
-    )
 
 
 @pytest.fixture
@@ -48,39 +25,19 @@ def clock() -> SimClock:
     return SimClock()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: SimClock) -> Iterator[Opener]:
-    opened: list[Outbox] = []
-
-    def open_outbox(*, captures_max: int = 100_000, delivered_kept: int = 10_000, refused_kept: int = 1_000) -> Outbox:
-        outbox: Outbox
-        if request.param == "sqlite":
-            outbox = SqliteOutbox(
-                tmp_path / "outbox",
-                clock,
-                captures_max=captures_max,
-                delivered_kept=delivered_kept,
-                refused_kept=refused_kept,
-                free_bytes_min=0,
-            )
-        else:
-            outbox = MemoryOutbox(
-                clock, captures_max=captures_max, delivered_kept=delivered_kept, refused_kept=refused_kept
-            )
-        opened.append(outbox)
-        return outbox
-
-    yield open_outbox
-    for outbox in opened:
-        outbox.close()
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest, tmp_path: Path, clock: SimClock) -> Iterator[Rig]:
+    rig = RIGS[request.param](tmp_path, clock)
+    yield rig
+    rig.close()
 
 
 @pytest.fixture
-def outbox(opener: Opener) -> Outbox:
-    return opener()
+def outbox(rig: Rig) -> ManagedOutbox:
+    return rig.open()
 
 
-def lease_one(outbox: Outbox) -> LeasedCapture:
+def lease_one(outbox: ManagedOutbox) -> LeasedCapture:
     (leased,) = outbox.lease(limit=1, duration_s=LEASE_S)
     return leased
 
@@ -89,7 +46,7 @@ def numbers(leased: list[LeasedCapture]) -> list[int]:
     return [int(capture.id, 16) for capture in leased]
 
 
-def test_a_committed_capture_comes_back_as_it_was(outbox: Outbox) -> None:
+def test_a_committed_capture_comes_back_as_it_was(outbox: ManagedOutbox) -> None:
     capture = capture_of(1)
     outbox.commit(capture)
 
@@ -112,7 +69,7 @@ def test_a_committed_capture_comes_back_as_it_was(outbox: Outbox) -> None:
     assert leased.at_utc.utcoffset() == timedelta(hours=-3)
 
 
-def test_the_books_show_a_capture_without_its_picture(outbox: Outbox) -> None:
+def test_the_books_show_a_capture_without_its_picture(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(5))
 
     (entry,) = outbox.entries()
@@ -123,14 +80,14 @@ def test_the_books_show_a_capture_without_its_picture(outbox: Outbox) -> None:
     assert entry.details["confidence"] == 0.9
 
 
-def test_a_camera_unknown_to_findface_keeps_no_number(outbox: Outbox) -> None:
+def test_a_camera_unknown_to_findface_keeps_no_number(outbox: ManagedOutbox) -> None:
     capture = capture_of(1)
     outbox.commit(Capture(**{f: getattr(capture, f) for f in Capture.__slots__} | {"findface_camera_id": None}))
 
     assert lease_one(outbox).findface_camera_id is None
 
 
-def test_the_same_id_twice_is_an_error_and_harms_nothing(outbox: Outbox) -> None:
+def test_the_same_id_twice_is_an_error_and_harms_nothing(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(1, jpeg=b"first"))
 
     with pytest.raises(TransitionError):
@@ -140,7 +97,7 @@ def test_the_same_id_twice_is_an_error_and_harms_nothing(outbox: Outbox) -> None
     assert outbox.stats().counts == {CaptureState.LEASED: 1}
 
 
-def test_an_empty_outbox_has_nothing(outbox: Outbox) -> None:
+def test_an_empty_outbox_has_nothing(outbox: ManagedOutbox) -> None:
     assert outbox.lease(limit=4, duration_s=LEASE_S) == []
     assert outbox.next_due_s() is None
     assert outbox.entries() == []
@@ -148,7 +105,7 @@ def test_an_empty_outbox_has_nothing(outbox: Outbox) -> None:
     assert (stats.unsent, stats.oldest_pending_age_s, stats.bytes_on_disk) == (0, None, 0)
 
 
-def test_oldest_first_within_a_camera_and_cameras_in_turn(outbox: Outbox) -> None:
+def test_oldest_first_within_a_camera_and_cameras_in_turn(outbox: ManagedOutbox) -> None:
     for number, camera in [(1, "a"), (2, "a"), (3, "a"), (4, "b"), (5, "b"), (6, "c")]:
         outbox.commit(capture_of(number, camera))
 
@@ -157,7 +114,7 @@ def test_oldest_first_within_a_camera_and_cameras_in_turn(outbox: Outbox) -> Non
     assert numbers(outbox.lease(limit=4, duration_s=LEASE_S)) == [5, 3]
 
 
-def test_a_camera_with_a_long_queue_does_not_keep_others_waiting(outbox: Outbox) -> None:
+def test_a_camera_with_a_long_queue_does_not_keep_others_waiting(outbox: ManagedOutbox) -> None:
     for number in range(20):
         outbox.commit(capture_of(number, "busy"))
     assert len(outbox.lease(limit=5, duration_s=LEASE_S)) == 5
@@ -166,7 +123,7 @@ def test_a_camera_with_a_long_queue_does_not_keep_others_waiting(outbox: Outbox)
     assert numbers(outbox.lease(limit=2, duration_s=LEASE_S)) == [100, 5]
 
 
-def test_a_leased_capture_is_not_handed_out_again(outbox: Outbox) -> None:
+def test_a_leased_capture_is_not_handed_out_again(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(1))
     lease_one(outbox)
 
@@ -175,7 +132,7 @@ def test_a_leased_capture_is_not_handed_out_again(outbox: Outbox) -> None:
 
 
 def test_a_lease_that_ran_out_comes_back_doubtful_and_its_attempt_did_not_count(
-    outbox: Outbox, clock: SimClock
+    outbox: ManagedOutbox, clock: SimClock
 ) -> None:
     outbox.commit(capture_of(1))
     first = lease_one(outbox)
@@ -199,7 +156,7 @@ def test_a_lease_that_ran_out_comes_back_doubtful_and_its_attempt_did_not_count(
     ids=["delivered", "refused", "dead", "retry"],
 )
 def test_who_lost_the_lease_changes_nothing(
-    outbox: Outbox, clock: SimClock, transition: Callable[[Outbox, LeasedCapture], None]
+    outbox: ManagedOutbox, clock: SimClock, transition: Callable[[ManagedOutbox, LeasedCapture], None]
 ) -> None:
     outbox.commit(capture_of(1))
     loser = lease_one(outbox)
@@ -214,7 +171,9 @@ def test_who_lost_the_lease_changes_nothing(
         transition(outbox, holder)
 
 
-def test_late_news_of_a_delivery_is_welcome_while_nobody_else_has_the_capture(outbox: Outbox, clock: SimClock) -> None:
+def test_late_news_of_a_delivery_is_welcome_while_nobody_else_has_the_capture(
+    outbox: ManagedOutbox, clock: SimClock
+) -> None:
     outbox.commit(capture_of(1))
     leased = lease_one(outbox)
     clock.advance(LEASE_S * 2)
@@ -224,7 +183,7 @@ def test_late_news_of_a_delivery_is_welcome_while_nobody_else_has_the_capture(ou
     assert [entry.state for entry in outbox.entries()] == [CaptureState.DELIVERED]
 
 
-def test_delivered_keeps_numbers_and_gives_its_space_back(outbox: Outbox) -> None:
+def test_delivered_keeps_numbers_and_gives_its_space_back(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(1))
     assert outbox.stats().bytes_on_disk == 102
 
@@ -240,7 +199,7 @@ def test_delivered_keeps_numbers_and_gives_its_space_back(outbox: Outbox) -> Non
 
 @pytest.mark.parametrize("state", [CaptureState.REFUSED, CaptureState.DEAD])
 def test_refused_and_dead_keep_reason_and_picture_and_are_never_handed_out(
-    outbox: Outbox, clock: SimClock, state: CaptureState
+    outbox: ManagedOutbox, clock: SimClock, state: CaptureState
 ) -> None:
     outbox.commit(capture_of(1))
     leased = lease_one(outbox)
@@ -256,7 +215,7 @@ def test_refused_and_dead_keep_reason_and_picture_and_are_never_handed_out(
     assert outbox.stats().bytes_on_disk == 102
 
 
-def test_retry_later_waits_counts_and_tells_why(outbox: Outbox, clock: SimClock) -> None:
+def test_retry_later_waits_counts_and_tells_why(outbox: ManagedOutbox, clock: SimClock) -> None:
     outbox.commit(capture_of(1))
     outbox.retry_later(lease_one(outbox), delay_s=10.0, reason="no answer")
 
@@ -269,7 +228,7 @@ def test_retry_later_waits_counts_and_tells_why(outbox: Outbox, clock: SimClock)
     assert (again.attempts, again.maybe_sent) == (2, True)
 
 
-def test_an_attempt_that_does_not_count_is_taken_back(outbox: Outbox) -> None:
+def test_an_attempt_that_does_not_count_is_taken_back(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(1))
     for _ in range(3):
         outbox.retry_later(lease_one(outbox), delay_s=0.0, reason="outage", counts=False)
@@ -278,7 +237,7 @@ def test_an_attempt_that_does_not_count_is_taken_back(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("doubt", [True, False])
-def test_the_doubt_stays_until_it_is_taken_away(outbox: Outbox, *, doubt: bool) -> None:
+def test_the_doubt_stays_until_it_is_taken_away(outbox: ManagedOutbox, *, doubt: bool) -> None:
     outbox.commit(capture_of(1))
     outbox.retry_later(lease_one(outbox), delay_s=0.0, reason="time-out", maybe_sent=True)
     second = lease_one(outbox)
@@ -289,7 +248,7 @@ def test_the_doubt_stays_until_it_is_taken_away(outbox: Outbox, *, doubt: bool) 
     assert outbox.entries()[0].reason == "time-out"  # an empty reason keeps the one before
 
 
-def test_a_waiting_capture_is_overtaken_by_due_ones(outbox: Outbox) -> None:
+def test_a_waiting_capture_is_overtaken_by_due_ones(outbox: ManagedOutbox) -> None:
     for number in (1, 2):
         outbox.commit(capture_of(number))
     outbox.retry_later(lease_one(outbox), delay_s=5.0, reason="later")
@@ -297,7 +256,7 @@ def test_a_waiting_capture_is_overtaken_by_due_ones(outbox: Outbox) -> None:
     assert numbers(outbox.lease(limit=5, duration_s=LEASE_S)) == [2]
 
 
-def test_the_oldest_unsent_one_tells_its_age(outbox: Outbox, clock: SimClock) -> None:
+def test_the_oldest_unsent_one_tells_its_age(outbox: ManagedOutbox, clock: SimClock) -> None:
     outbox.commit(capture_of(1))
     clock.advance(5.0)
     outbox.commit(capture_of(2))
@@ -308,8 +267,8 @@ def test_the_oldest_unsent_one_tells_its_age(outbox: Outbox, clock: SimClock) ->
     assert outbox.stats().unsent == 2
 
 
-def test_finished_captures_beyond_the_number_kept_are_forgotten_but_still_counted(opener: Opener) -> None:
-    outbox = opener(delivered_kept=2, refused_kept=1)
+def test_finished_captures_beyond_the_number_kept_are_forgotten_but_still_counted(rig: Rig) -> None:
+    outbox = rig.open(OutboxPolicy(delivered_kept=2, refused_kept=1))
     for number in range(10):
         outbox.commit(capture_of(number))
     for number in range(8):
@@ -326,7 +285,7 @@ def test_finished_captures_beyond_the_number_kept_are_forgotten_but_still_counte
     assert stats.bytes_on_disk == 3 * 102
 
 
-def test_entries_can_be_limited(outbox: Outbox) -> None:
+def test_entries_can_be_limited(outbox: ManagedOutbox) -> None:
     for number in range(4):
         outbox.commit(capture_of(number))
 
@@ -334,8 +293,8 @@ def test_entries_can_be_limited(outbox: Outbox) -> None:
     assert len(outbox.entries(state=CaptureState.DEAD, limit=2)) == 0
 
 
-def test_a_full_outbox_refuses_loudly_and_takes_again_when_there_is_room(opener: Opener) -> None:
-    outbox = opener(captures_max=2)
+def test_a_full_outbox_refuses_loudly_and_takes_again_when_there_is_room(rig: Rig) -> None:
+    outbox = rig.open(OutboxPolicy(captures_max=2))
     outbox.commit(capture_of(1))
     outbox.commit(capture_of(2))
 
@@ -347,7 +306,7 @@ def test_a_full_outbox_refuses_loudly_and_takes_again_when_there_is_room(opener:
     assert outbox.stats().unsent == 2
 
 
-def test_a_closed_outbox_says_so(outbox: Outbox) -> None:
+def test_a_closed_outbox_says_so(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(1))
     leased = lease_one(outbox)
     outbox.close()
@@ -367,25 +326,17 @@ def test_a_closed_outbox_says_so(outbox: Outbox) -> None:
             call()
 
 
-def lose_picture(outbox: Outbox, capture_id: CaptureId, tmp_path: Path) -> None:
-    if isinstance(outbox, MemoryOutbox):
-        outbox.damage(capture_id)
-    else:
-        (picture,) = (tmp_path / "outbox" / "pictures").glob(f"{capture_id}.*")
-        picture.unlink()
-
-
-def test_a_capture_whose_picture_is_lost_is_dead_and_the_next_is_handed_out(outbox: Outbox, tmp_path: Path) -> None:
+def test_a_capture_whose_picture_is_lost_is_dead_and_the_next_is_handed_out(rig: Rig, outbox: ManagedOutbox) -> None:
     for number in (1, 2):
         outbox.commit(capture_of(number))
-    lose_picture(outbox, CaptureId(f"{1:032x}"), tmp_path)
+    rig.spoil(outbox, capture_id_of(1), lost)
 
     assert numbers(outbox.lease(limit=1, duration_s=LEASE_S)) == [2]
     (entry,) = outbox.entries(state=CaptureState.DEAD)
     assert (entry.track_id, entry.reason) == (1, "its picture is missing")
 
 
-def test_many_threads_deliver_every_capture_once(outbox: Outbox) -> None:
+def test_many_threads_deliver_every_capture_once(outbox: ManagedOutbox) -> None:
     cameras, each, threads = 4, 6, 4
     ready = Barrier(threads)
 
@@ -408,7 +359,7 @@ def test_many_threads_deliver_every_capture_once(outbox: Outbox) -> None:
     assert outbox.stats().counts == {CaptureState.DELIVERED: cameras * each}
 
 
-def test_the_time_of_a_capture_survives_in_utc(outbox: Outbox) -> None:
+def test_the_time_of_a_capture_survives_in_utc(outbox: ManagedOutbox) -> None:
     outbox.commit(capture_of(0))
 
     assert lease_one(outbox).at_utc.astimezone(UTC) == datetime(2026, 1, 5, 11, 0, 0, 123456, tzinfo=UTC)

@@ -278,7 +278,7 @@ def test_space_is_left_for_delivering_what_waits(directory: Path, clock: SimCloc
 def test_readers_do_not_wait_for_a_transaction(directory: Path, clock: SimClock) -> None:
     with open_outbox(directory, clock) as outbox:
         outbox.commit(capture_of(1))
-        with outbox._database.transaction() as connection:
+        with outbox._database.transaction("commit") as connection:
             connection.execute("UPDATE capture SET reason = 'half done'")
             assert outbox.stats().unsent == 1
             assert outbox.next_due_s() == 0.0
@@ -286,7 +286,7 @@ def test_readers_do_not_wait_for_a_transaction(directory: Path, clock: SimClock)
 
 
 def delete_and_fail(outbox: SqliteOutbox) -> None:
-    with outbox._database.transaction() as connection:
+    with outbox._database.transaction("commit") as connection:
         connection.execute("DELETE FROM capture")
         connection.execute("INSERT INTO camera VALUES ('x', 1), ('x', 2)")
 
@@ -301,7 +301,7 @@ def test_a_transaction_that_fails_in_the_middle_changes_nothing(directory: Path,
 
 
 def test_commits_are_durable(directory: Path, clock: SimClock) -> None:
-    with open_outbox(directory, clock) as outbox, outbox._database.transaction() as connection:
+    with open_outbox(directory, clock) as outbox, outbox._database.transaction("commit") as connection:
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
@@ -326,16 +326,17 @@ def test_a_database_of_somebody_else_is_left_alone(directory: Path, clock: SimCl
 
 def test_migrations_run_in_order_once_and_a_failed_one_leaves_the_version_before(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite3"
-    second = "ALTER TABLE capture ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';"
+    newest = len(MIGRATIONS)
+    another = "ALTER TABLE capture ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         assert migrate(connection, path) == 0
-        assert migrate(connection, path) == 1
-        broken = (*MIGRATIONS, second + "DROP TABLE nowhere;")
+        assert migrate(connection, path) == newest
+        broken = (*MIGRATIONS, another + "DROP TABLE nowhere;")
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             migrate(connection, path, migrations=broken)
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == 1
-        assert migrate(connection, path, migrations=(*MIGRATIONS, second)) == 1
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == 2
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == newest
+        assert migrate(connection, path, migrations=(*MIGRATIONS, another)) == newest
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == newest + 1
         assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         columns = [row[1] for row in connection.execute("PRAGMA table_info(capture)")]
         assert columns[-1] == "colour"

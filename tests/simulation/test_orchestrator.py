@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from outbox_rigs import capture_of
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
@@ -27,6 +28,7 @@ from vigia.domain.frame import Packet, Picture, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, LedgerPage
 from vigia.domain.motion_gate import MotionGate
+from vigia.domain.outbox_policy import OutboxPolicy, WhenFull
 from vigia.domain.passages import PassageReport, ProcessedWindow
 from vigia.domain.track_filter import TrackFilter
 from vigia.domain.track_matching_service import TrackMatchingService
@@ -64,8 +66,15 @@ class LiveSource(ScriptedSource):
 class Rig:
     """One shard, some cameras, memory outbox, a recogniser that takes everything."""
 
-    def __init__(self, *, sources: dict[str, ScriptedSource], once: bool = False, broken_shard: bool = False) -> None:
-        self.outbox = MemoryOutbox(CLOCK)
+    def __init__(
+        self,
+        *,
+        sources: dict[str, ScriptedSource],
+        once: bool = False,
+        broken_shard: bool = False,
+        policy: OutboxPolicy | None = None,
+    ) -> None:
+        self.outbox = MemoryOutbox(CLOCK, policy=policy)
         self.recognizer = FlakyRecognizer(tokens={1: "t"})
         self.counts = CaptureCounts()
         self.windows = FrameWindows()
@@ -199,6 +208,26 @@ def test_files_are_played_delivered_and_the_run_ends_by_itself() -> None:
     assert report["captures"]["committed"] == report["captures"]["delivered"] == 2
     assert report["tracks"]["captured"] == 2
     assert report["passages"] is None
+
+
+def test_captures_that_are_given_up_for_room_are_in_the_ledger_and_it_balances() -> None:
+    names = ("a", "b", "c", "d")
+    rig = Rig(
+        sources={name: a_file(name) for name in names},
+        once=True,
+        policy=OutboxPolicy(captures_max=2, when_full=WhenFull.OLDEST),
+    )
+    rig.recognizer.set_down(True)
+    rig.outbox.commit(capture_of(99))  # an earlier run's
+    orchestrator = rig.orchestrator(drain_s=1.0)
+    orchestrator.run(duration_s=30)
+
+    facts = rig.facts(orchestrator)
+    captures = run_report(facts)["captures"]
+    assert (captures["carried_over"], captures["committed"], captures["delivered"]) == (1, 4, 0)
+    assert captures["given_up"] == {"outbox_full": 3}
+    assert captures["pending"] == facts.status.unsent == 2
+    assert facts.balanced
 
 
 def test_the_duration_ends_a_run_of_live_cameras_and_open_tracks_are_delivered() -> None:

@@ -259,6 +259,29 @@ def test_a_full_disk_keeps_the_jpeg_backs_the_queue_up_and_loses_nothing(
     ]
 
 
+def test_while_the_disk_takes_nothing_only_the_first_offers_wait_for_room() -> None:
+    bench = Bench(CommitOptions(queue_size=2, offer_timeout_s=2.0))
+    bench.outbox.fault = OutboxUnavailable("disk full")
+    bench.commits.offer(request_of(0))
+    bench.commits.step()
+    for number in (1, 2):
+        bench.commits.offer(request_of(number))
+    waits_s = []
+    for number in range(3, 6):
+        start_s = bench.clock.mono_s()
+        with pytest.raises(OutboxUnavailable):
+            bench.commits.offer(request_of(number))
+        waits_s.append(bench.clock.mono_s() - start_s)
+
+    assert waits_s == [pytest.approx(2.0), 0.0, 0.0]
+    bench.outbox.fault = None
+    bench.run()
+    assert [entry.track_id for entry in bench.outbox.entries()] == [0, 1, 2]
+    bench.commits.offer(request_of(9))
+    bench.run()
+    assert [entry.track_id for entry in bench.outbox.entries()] == [0, 1, 2, 9]
+
+
 def test_new_requests_do_not_make_the_disk_be_tried_sooner(bench: Bench) -> None:
     bench.outbox.fault = OutboxUnavailable("disk full")
     bench.commits.offer(request_of(1))

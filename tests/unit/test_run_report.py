@@ -8,10 +8,12 @@ import pytest
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.orchestrator import RunStatus, SteadyFigures
+from vigia.application.ports import OutboxTally
 from vigia.application.run_report import RunFacts, run_report
 from vigia.application.use_cases.send_to_findface import DeliveryStats
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import FrameFate, LedgerPage, TrackFate
+from vigia.domain.outbox_policy import GivenUp
 from vigia.domain.passages import PassageReport
 
 
@@ -85,10 +87,11 @@ def test_every_figure_comes_from_its_fact() -> None:
     assert report["skip_reasons"] == {"overload": 2}
     assert report["captures"] == {
         "carried_over": 1, "committed": 4, "delivered": 3, "pending": 1, "refused": 1, "dead": 0, "lost": 1,
+        "given_up": {}, "put_back": 0, "dropped": 0, "pictures_given_up": 0,
     }  # fmt: skip
     assert report["tracks"] == {
         "started": 8, "ended": 8, "captured": 5, "further_captures": 0, "filtered": 3,
-        "filter_reasons": {"too_small": 3},
+        "filter_reasons": {"too_small": 3}, "lost": 0,
     }  # fmt: skip
     assert report["frame_age_ms"] == {
         "p50": pytest.approx(50, rel=0.06), "p95": pytest.approx(95, rel=0.06), "p99": pytest.approx(99, rel=0.06),
@@ -135,6 +138,29 @@ def test_books_in_order_balance() -> None:
 def test_any_gap_is_told(what: str, gap: RunFacts) -> None:
     assert not gap.balanced, what
     assert run_report(gap)["balanced"] is False
+
+
+@pytest.mark.parametrize(
+    ("tally", "pending"),
+    [
+        (OutboxTally(given_up={GivenUp.OUTBOX_FULL: 1}), 0),
+        (OutboxTally(given_up={GivenUp.EXPIRED: 1}, put_back=1), 1),
+        (OutboxTally(dropped=1), 0),
+        (OutboxTally(put_back=2), 3),
+    ],
+)
+def test_what_happens_without_a_sender_is_a_part_of_the_balance(tally: OutboxTally, pending: int) -> None:
+    changed = replace(facts(), pending=pending, status=replace(facts().status, tally=tally))
+    assert changed.balanced
+    assert not replace(changed, pending=pending + 1).balanced
+    assert not replace(changed, status=replace(facts().status, tally=replace(tally, dropped=5))).balanced
+
+
+def test_the_report_tells_how_many_were_given_up_and_why() -> None:
+    tally = OutboxTally({GivenUp.OUTBOX_FULL: 2, GivenUp.EXPIRED: 1}, put_back=4, dropped=5, pictures_given_up=6)
+    captures = run_report(replace(facts(), status=replace(facts().status, tally=tally)))["captures"]
+    assert captures["given_up"] == {"outbox_full": 2, "expired": 1}
+    assert (captures["put_back"], captures["dropped"], captures["pictures_given_up"]) == (4, 5, 6)
 
 
 def test_a_capture_waiting_to_be_committed_is_not_lost() -> None:

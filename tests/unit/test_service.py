@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vigia.application.service import LoopService, join_all, request_stop_all
+from vigia.application.service import LoopService, join_all, request_stop_all, wake_one
 from vigia.infrastructure.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -76,6 +76,57 @@ def test_waking_cuts_a_wait_short() -> None:
     assert steps.acquire(timeout=5)
     service.request_stop()
     assert service.join(5)
+
+
+def test_one_that_waits_is_woken_and_the_next_time_another() -> None:
+    steps: dict[str, threading.Semaphore] = {name: threading.Semaphore(0) for name in "ab"}
+    go = threading.Event()
+
+    def step_of(name: str) -> float:
+        steps[name].release()
+        if name == "a" and go.is_set():
+            busy.wait(20)
+        return 1000.0
+
+    busy = threading.Event()
+    services = [LoopService(name, lambda name=name: step_of(name), clock=SystemClock()) for name in "ab"]  # type: ignore[misc]
+    for service in services:
+        service.start()
+        assert steps[service.name].acquire(timeout=20)
+    while not all(service.waiting for service in services):
+        threading.Event().wait(0.001)
+    go.set()
+    wake_one(services)
+    assert steps["a"].acquire(timeout=20), "the first that waits"
+    wake_one(services)
+    assert steps["b"].acquire(timeout=20), "a is at work"
+    while not services[1].waiting:
+        threading.Event().wait(0.001)
+    services[1].wake()
+    busy.set()
+    request_stop_all(services)
+    assert all(service.join(20) for service in services)
+
+
+def test_when_all_are_busy_the_first_looks_once_more() -> None:
+    entered, go, looked = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
+
+    def step() -> float:
+        entered.release()
+        assert go.wait(20)
+        looked.release()
+        return 1000.0
+
+    service = LoopService("busy", step, clock=SystemClock())
+    service.start()
+    assert entered.acquire(timeout=20)
+    wake_one([service])
+    go.set()
+    assert looked.acquire(timeout=20)
+    assert looked.acquire(timeout=20), "what came while it was at work is not missed"
+    service.request_stop()
+    assert service.join(20)
+    wake_one([])
 
 
 def test_twice_started_is_a_defect() -> None:

@@ -10,12 +10,13 @@ Everything up to the disk is the crew's (``crew.py``): threads of this process, 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
 from vigia.application.crew import Crew
-from vigia.application.ports import Clock, Outbox, Recognizer
+from vigia.application.errors import OutboxUnavailable
+from vigia.application.ports import Clock, ManagedOutbox, OutboxTally, Recognizer
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
 from vigia.application.service_watch import ServiceWatch, cause
 from vigia.application.use_cases.send_to_findface import DeliveryStats, SendToFindfaceUseCase
@@ -44,7 +45,7 @@ class Wiring:
     sender_services: Sequence[LoopService]
     side_services: Sequence[LoopService]
     """Beside the main path: their failure is told, but stops nothing."""
-    outbox: Outbox
+    outbox: ManagedOutbox
     recognizer: Recognizer
 
 
@@ -66,6 +67,8 @@ class RunStatus:
     """One of each camera."""
     restarts: int = 0
     """Worker processes that died and were started again."""
+    tally: OutboxTally = field(default_factory=OutboxTally)
+    """What the outbox or a person did to captures in this run, without a sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class ApplicationOrchestrator:
         self._drain_timeout_s = drain_timeout_s
         self._on_status = on_status
         self._stop = stop if stop is not None else threading.Event()
+        self._tally_before = wiring.outbox.tally()
+        self._tally = OutboxTally()
         self._carried_over = wiring.outbox.stats().unsent
         self._started_s = clock.mono_s()
         self._steady_from: tuple[float, int] | None = None
@@ -168,6 +173,7 @@ class ApplicationOrchestrator:
         side: list[Service] = [*wiring.side_services, *wiring.crew.camera_services]
         if self._watch.look(main=main, side=side) is not None:
             self._stop.set()
+        self._read_tally()
         self._measure()
         if self._on_status is not None:
             self._on_status(self.status())
@@ -197,6 +203,7 @@ class ApplicationOrchestrator:
         self.survivors = [*crew.unclean, *still]
         if self.survivors:
             logger.error("Still running after %.0f s: %s", clock.mono_s() - begun_s, ", ".join(self.survivors))
+        self._read_tally()
         self._close()
 
     def ledger(self) -> LedgerPage:
@@ -218,7 +225,8 @@ class ApplicationOrchestrator:
         """The whole system now. Any thread."""
         wiring = self._wiring
         stats = wiring.send.stats
-        view = wiring.crew.view()
+        view, tally = wiring.crew.view(), self._tally
+        sent = stats.delivered + stats.refused + stats.dead
         return RunStatus(
             elapsed_s=self._clock.mono_s() - self._started_s,
             cameras=len(view.details),
@@ -228,11 +236,19 @@ class ApplicationOrchestrator:
             committed=view.committed,
             commit_waiting=view.commit_waiting,
             delivery=stats,
-            unsent=max(0, self._carried_over + view.committed - stats.delivered - stats.refused - stats.dead),
+            unsent=max(0, self._carried_over + view.committed - sent - tally.lost_to_senders),
             shards=view.shards,
             details=view.details,
             restarts=view.restarts,
+            tally=tally,
         )
+
+    def _read_tally(self) -> None:
+        """What happened to captures without a sender since the start; that of a moment ago while it cannot be read."""
+        try:
+            self._tally = self._wiring.outbox.tally().since(self._tally_before)
+        except OutboxUnavailable:
+            logger.debug("the outbox's tally cannot be read now")
 
     def _over(self, deadline_s: float | None) -> bool:
         if deadline_s is not None and self._clock.mono_s() >= deadline_s:

@@ -6,18 +6,60 @@ of ``application/errors.py``.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vigia.domain.camera import Camera, CameraId
-from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
+from vigia.application.outbox_port import (
+    CaptureStore,
+    Damage,
+    Finding,
+    ManagedOutbox,
+    Outbox,
+    OutboxDesk,
+    OutboxEntry,
+    OutboxStats,
+    OutboxTally,
+    SweepReport,
+    VerifyReport,
+)
+from vigia.domain.camera import Camera
+from vigia.domain.capture import LeasedCapture
 from vigia.domain.frame import Frame, Packet, Picture, StreamInfo
 from vigia.domain.regions import Region
+
+__all__ = [
+    "CameraRepository",
+    "CaptureStore",
+    "Clock",
+    "Damage",
+    "Decoded",
+    "DecodedFrame",
+    "DecoderFactory",
+    "Detections",
+    "FaceDetector",
+    "Finding",
+    "FrameSource",
+    "ManagedOutbox",
+    "Outbox",
+    "OutboxDesk",
+    "OutboxEntry",
+    "OutboxStats",
+    "OutboxTally",
+    "PictureEncoder",
+    "PictureScaler",
+    "ProgressSink",
+    "ProgressTask",
+    "Recognizer",
+    "Sheddable",
+    "SweepReport",
+    "VerifyReport",
+    "VideoDecoder",
+]
 
 
 class Clock(Protocol):
@@ -134,6 +176,11 @@ class FaceDetector(Protocol):
         """The model's name in the registry, such as ``yunet-s`` or ``centerface``."""
         ...
 
+    @property
+    def sure_confidence(self) -> float:
+        """A face less confident than this, in [0, 1], may continue a track but starts none."""
+        ...
+
     def detect(self, picture: Picture, *, input_width: int, region: Region | None = None) -> Detections:
         """Find faces.
 
@@ -176,11 +223,6 @@ class PictureEncoder(Protocol):
         size_wh: tuple[int, int] | None = None,
     ) -> bytes:
         """A picture or a part of it as a JPEG file, in the colours of the scene, without any text or EXIF.
-    @property
-    def sure_confidence(self) -> float:
-        """A face less confident than this, in [0, 1], may continue a track but starts none."""
-        ...
-
 
         Args:
             picture: as decoded.
@@ -194,117 +236,11 @@ class PictureEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxStats:
-    """How many captures are in each state, and how old the oldest unsent one is."""
-
-    counts: dict[CaptureState, int]
-    oldest_pending_age_s: float | None
-    bytes_on_disk: int
-
-    @property
-    def unsent(self) -> int:
-        """Pending and leased."""
-        return self.counts.get(CaptureState.PENDING, 0) + self.counts.get(CaptureState.LEASED, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """One capture as the books show it, without its picture."""
-
-    id: CaptureId
-    camera_id: CameraId
-    track_id: int
-    at_utc: datetime
-    state: CaptureState
-    attempts: int
-    quality: float
-    box_xyxy: tuple[float, float, float, float]
-    details: dict[str, Any] = field(default_factory=dict)
-    event_ids: tuple[str, ...] = ()
-    """What FindFace called it: 64-bit decimal numbers as text."""
-    reason: str = ""
-    """Why it is refused or dead, or why the last attempt failed."""
-
-
-class CaptureStore(Protocol):
-    """Where captures are committed: the outbox, or in a worker process the way to it."""
-
-    def commit(self, capture: Capture) -> None:
-        """Store a capture for good: picture fsynced, row committed. Committing the same id twice is an error.
-
-        Raises:
-            OutboxUnavailable: disk full or locked; nothing was stored. From a worker also: not known to be stored.
-            TransitionError: it is there already.
-        """
-        ...
-
-
-class Outbox(CaptureStore, Protocol):
-    """Keeps captures until FindFace has answered. Any thread; survives kill -9 once ``commit`` has returned.
-
-    pending → leased → delivered | refused | dead | pending again. Every transition names the lease it holds.
-    """
-
-    def lease(self, *, limit: int, duration_s: float) -> list[LeasedCapture]:
-        """Hand out due captures and expired leases: oldest first within a camera, cameras in turn.
-
-        A row whose picture is missing or cut off goes to ``dead`` with that reason and is not returned.
-        """
-        ...
-
-    def mark_delivered(self, capture: LeasedCapture, event_ids: Sequence[str]) -> None:
-        """FindFace took it. Raises LeaseLost when the lease is not this one any more."""
-        ...
-
-    def mark_refused(self, capture: LeasedCapture, reason: str) -> None:
-        """FindFace will never take it. Raises LeaseLost."""
-        ...
-
-    def mark_dead(self, capture: LeasedCapture, reason: str) -> None:
-        """Given up, kept for a person. Raises LeaseLost."""
-        ...
-
-    def retry_later(
-        self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True, maybe_sent: bool = True
-    ) -> None:
-        """Back to pending.
-
-        Args:
-            capture: as leased.
-            delay_s: due again in so many seconds.
-            reason: why, for people; empty keeps the reason of an earlier attempt.
-            counts: False takes the attempt back.
-            maybe_sent: False only when it is certain that no attempt so far arrived. A lease writes down that the
-                capture may have been sent, so that a killed process leaves the doubt behind; this takes it away.
-
-        Raises:
-            LeaseLost, OutboxUnavailable.
-        """
-        ...
-
-    def next_due_s(self) -> float | None:
-        """Seconds until the next capture can be leased: 0 when one can now, None when there is none."""
-        ...
-
-    def stats(self) -> OutboxStats:
-        """Counts by state."""
-        ...
-
-    def entries(self, *, state: CaptureState | None = None, limit: int | None = None) -> list[OutboxEntry]:
-        """The books, oldest first."""
-        ...
-
-    def close(self) -> None:
-        """Finish and let go. Idempotent."""
-        ...
-
-
 class Recognizer(Protocol):
     """Takes captures: FindFace Multi, or a fake. Any thread."""
 
     def log_in(self) -> None:
-        """Open a session. Raises CredentialsRejected, LicenseRejected, RecognizerUnavailable."""
+        """Open a session, unless there is one. Raises CredentialsRejected, LicenseRejected, RecognizerUnavailable."""
         ...
 
     def deliver(self, capture: LeasedCapture, *, camera_token: str) -> tuple[str, ...]:
@@ -318,7 +254,12 @@ class Recognizer(Protocol):
         ...
 
     def find_delivered(self, capture: LeasedCapture) -> tuple[str, ...]:
-        """Look an ambiguous capture up by camera and time; its event ids, or empty when it surely did not arrive."""
+        """Look an ambiguous capture up by camera and time; its event ids, or empty when it surely did not arrive.
+
+        Raises:
+            LookUpDeferred: it is not known before some time has passed; ask again then.
+            SessionRejected, LicenseRejected, RecognizerUnavailable: it is not known yet.
+        """
         ...
 
     def log_out(self) -> None:

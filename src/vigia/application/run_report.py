@@ -35,7 +35,7 @@ class RunFacts:
     def balanced(self) -> bool:
         """True when every packet, track and capture has exactly one end."""
         delivery, status = self.status.delivery, self.status
-        ended = delivery.delivered + delivery.refused + delivery.dead + self.pending
+        ended = delivery.delivered + delivery.refused + delivery.dead + status.tally.lost_to_senders + self.pending
         return (
             self.ledger.balanced
             and self.ledger.captures == status.committed + self.lost + status.commit_waiting
@@ -64,6 +64,10 @@ def run_report(facts: RunFacts) -> dict[str, Any]:
             "pending": facts.pending,
             "refused": status.delivery.refused,
             "dead": status.delivery.dead,
+            "given_up": {code.value: count for code, count in status.tally.given_up.items()},
+            "put_back": status.tally.put_back,
+            "dropped": status.tally.dropped,
+            "pictures_given_up": status.tally.pictures_given_up,
             "lost": facts.lost,
         },
         "tracks": {
@@ -73,6 +77,7 @@ def run_report(facts: RunFacts) -> dict[str, Any]:
             "further_captures": ledger.further_captures,
             "filtered": ledger.tracks[TrackFate.FILTERED],
             "filter_reasons": dict(ledger.filter_reasons),
+            "lost": ledger.tracks[TrackFate.LOST],
         },
         "passages": None if facts.passages is None else facts.passages.summary(),
         "frame_age_ms": {

@@ -73,6 +73,7 @@ class LoopService:
         self._on_request_stop = on_request_stop
         self._on_exit = on_exit
         self._stop = threading.Event()
+        self._waiting = False
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None  # noqa: TID251 - see start()
 
@@ -100,8 +101,18 @@ class LoopService:
         """True once a stop was requested."""
         return self._stop.is_set()
 
+    @property
+    def waiting(self) -> bool:
+        """True between two steps, when there was nothing to do. Its thread alone writes it; others may be told late."""
+        return self._waiting
+
+    @property
+    def woken(self) -> bool:
+        """True after ``wake``, until its thread has noticed."""
+        return self._wake.is_set()
+
     def wake(self) -> None:
-        """Cut the current wait short. Any thread."""
+        """Cut the current wait short, or the next one. Any thread."""
         self._wake.set()
 
     def start(self) -> None:
@@ -139,7 +150,9 @@ class LoopService:
                 if delay_s is None:
                     break
                 if delay_s > 0.0 and not self._stop.is_set():
+                    self._waiting = True
                     self._clock.wait(self._wake, delay_s)
+                    self._waiting = False
                     self._wake.clear()
             if self._on_stop is not None:
                 self._on_stop()
@@ -159,3 +172,17 @@ def request_stop_all(services: Iterable[Service]) -> None:
     """Ask every service to stop, before waiting for any."""
     for service in services:
         service.request_stop()
+
+
+def wake_one(services: Sequence[LoopService]) -> None:
+    """Wake one of several that do the same: one that waits and was not woken yet, or else the first.
+
+    To wake all for one piece of work costs as many looks for it. Nothing is missed when all are busy: who is woken then
+    looks once more before it waits. Any thread.
+    """
+    for service in services:
+        if service.waiting and not service.woken:
+            service.wake()
+            return
+    if services:
+        services[0].wake()

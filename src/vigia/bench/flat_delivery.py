@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vigia.application.ports import Clock
-from vigia.application.service import LoopService
+from vigia.application.service import LoopService, wake_one
 from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase, CommitOptions
-from vigia.application.use_cases.send_to_findface import SendToFindfaceUseCase
+from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
 from vigia.bench.naive_parts import pooled_client
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureId
@@ -74,12 +74,12 @@ def delivery(folder: Path, *, url: str, ca_file: Path, clock: Clock) -> Iterator
             clock=clock,
             camera_token=_same_token,
             refresh_cameras=_nothing,
+            options=SendOptions(senders=SENDERS),
         )
         senders = tuple(LoopService(f"flat-sender-{n}", send.step, clock=clock) for n in range(SENDERS))
 
         def wake() -> None:
-            for sender in senders:
-                sender.wake()
+            wake_one(senders)
 
         commit = CommitCapturesUseCase(
             outbox,

@@ -34,6 +34,8 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise("lock", "lock", "lock held by ManageTracks, 8 threads, 50 tracks a camera", "p99 ≤ 50 µs"),
     Promise("http", "http", "CPU per pooled TLS POST of 200 KB, of requests.post", "≤ 1/3, 1 handshake a connection"),
+    Promise("delivery-rate", "delivery", "committed and delivered, 200 KB, TLS on loopback, sustained", "≥ 300/s"),
+    Promise("delivery-enqueue", "delivery", "commit of a capture of 200 KB meanwhile", "p99 ≤ 20 ms"),
     Promise("gc", "gc", "garbage collection pauses in steady state", "max ≤ 5 ms, p99 ≤ 2 ms"),
     Promise("rss", "soak", "RSS, 8 x 1080p30, 10 minutes", "≤ 700 MB, ≤ 1 % growth after minute 2"),
     Promise("latency", "latency", "face leaves to event accepted, after the track's silence", "p95 ≤ 250 ms"),

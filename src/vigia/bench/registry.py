@@ -30,6 +30,7 @@ BENCHES: tuple[BenchEntry, ...] = (
     BenchEntry("logger", "vigia.bench.logger", "one log call beside logging, loguru, picologging, structlog"),
     BenchEntry("lock", "vigia.bench.lock", "how long tracking holds its lock, beside one coarse lock"),
     BenchEntry("http", "vigia.bench.http", "CPU per POST over TLS beside requests"),
+    BenchEntry("delivery", "vigia.bench.delivery", "captures through the disk beside persist-queue and plain files"),
     BenchEntry("gc", "vigia.bench.gc_pauses", "collection pauses beside collecting in the loop"),
     BenchEntry("scaling", "vigia.bench.scaling", "1 to 32 cameras: cost and memory of each"),
     BenchEntry("latency", "vigia.bench.latency", "from a face to its capture and to FindFace"),

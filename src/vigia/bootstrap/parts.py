@@ -20,13 +20,15 @@ from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector
 from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.detection.store import ModelStore
 from vigia.infrastructure.logging import AsyncLogger, ConsoleSink, JsonFileSink, capture_library_logs
+from vigia.infrastructure.outbox.directory import PICTURES_NAME
+from vigia.infrastructure.outbox.sealing import KeySource, PictureSealer
 from vigia.infrastructure.video.picture import SwscalePictureScaler
 
-
-@contextlib.contextmanager
 WEAK_SHARE = 2.0 / 3.0
 """Shards also ask for faces of this share of the least confidence: turned, blurred or half hidden ones keep a track."""
 
+
+@contextlib.contextmanager
 def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None = None) -> Iterator[AsyncLogger]:
     """The asynchronous logger of these settings, started; stopped last, whatever happens in between."""
     console_level = logging.getLevelName(settings.console_level)
@@ -40,8 +42,9 @@ def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None =
                 backups=settings.log.file_backups,
             )
         )
-    password = settings.findface.password
-    secrets = [password.get_secret_value()] if password is not None else []
+    password, keys = settings.findface.password, settings.outbox.encryption_keys
+    secrets = [] if password is None else [password.get_secret_value()]
+    secrets += [] if keys is None else [*keys.get_secret_value().replace(",", " ").split()]
     async_logger = AsyncLogger(sinks, clock=clock, queue_size=settings.log.queue_size, secrets=secrets)
     async_logger.start()
     restore = capture_library_logs(async_logger.handler, clock=clock)
@@ -50,6 +53,28 @@ def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None =
     finally:
         restore()
         async_logger.stop()
+
+
+def picture_sealer(settings: Settings) -> PictureSealer:
+    """What encrypts the pictures of the outbox; without a key it leaves them as they are.
+
+    Raises:
+        ConfigurationError: the keys cannot be used; the text holds none.
+    """
+    keys = settings.outbox.encryption_keys
+    text = None if keys is None else keys.get_secret_value()
+    return KeySource.of(text, settings.outbox.encryption_key_file).sealer()
+
+
+def sufficient_sealer(settings: Settings) -> PictureSealer:
+    """``picture_sealer`` for a run: every picture that lies in the outbox can be opened.
+
+    Raises:
+        ConfigurationError: also when pictures need a key that is not there.
+    """
+    sealer = picture_sealer(settings)
+    sealer.require_keys_of(settings.outbox_directory / PICTURES_NAME)
+    return sealer
 
 
 def findface_client(settings: Settings, *, clock: Clock) -> FindfaceMultiAsync:

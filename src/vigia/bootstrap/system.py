@@ -13,12 +13,13 @@ from vigia.application.crew import CaptureCounts, Crew
 from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
 from vigia.application.frame_windows import FrameWindows
 from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
-from vigia.application.ports import Clock, Outbox, Recognizer, Sheddable
+from vigia.application.ports import Clock, ManagedOutbox, Outbox, Recognizer, Sheddable
 from vigia.application.retry import Backoff
 from vigia.application.retry import RetryPolicy as DeliveryRetryPolicy
 from vigia.application.run_report import RunFacts
-from vigia.application.service import LoopService
+from vigia.application.service import LoopService, wake_one
 from vigia.application.use_cases.commit_captures import CaptureRequest
+from vigia.application.use_cases.keep_outbox import KeepOutboxUseCase
 from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
 from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew
@@ -29,6 +30,7 @@ from vigia.bootstrap.parts import (
     detector_factory,
     findface_client,
     resolved_model,
+    sufficient_sealer,
 )
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
@@ -37,6 +39,7 @@ from vigia.domain.ground_truth import ClipTruth
 from vigia.domain.passages import DeliveredCapture, PassageReport, ProcessedWindow, judge_passages
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
+from vigia.infrastructure.clients.look_ups import LookUpRules
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.detection.registry import ModelSpec
@@ -115,17 +118,25 @@ class System:
         outbox = SqliteOutbox(
             settings.outbox_directory,
             self._clock,
-            captures_max=settings.outbox.max_captures,
-            delivered_kept=settings.outbox.delivered_kept,
+            policy=settings.outbox.policy,
+            free_bytes_min=settings.outbox.free_bytes_min,
+            codec=sufficient_sealer(settings),
         )
         with contextlib.closing(outbox):
             client = findface_client(settings, clock=self._clock)
             with contextlib.closing(client):
                 return self._run_with(outbox, client, model)
 
-    def _run_with(self, outbox: Outbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path]) -> RunFacts | None:
+    def _run_with(
+        self, outbox: ManagedOutbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path]
+    ) -> RunFacts | None:
         settings = self._settings
-        recognizer = FindfaceRecognizer(client, mf_selector=settings.delivery.mf_selector)
+        recognizer = FindfaceRecognizer(
+            client,
+            mf_selector=settings.delivery.mf_selector,
+            look_ups=LookUpRules(finish_s=settings.findface.processing_max_s),
+            sole_sender=isinstance(outbox, SqliteOutbox),  # its directory belongs to one vigia at a time
+        )
         sync = SyncCamerasUseCase(
             camera_repository(settings, client, allow_files=self._options.allow_file_cameras), clock=self._clock
         )
@@ -144,7 +155,11 @@ class System:
             crew=hands.crew,
             send=send,
             sender_services=senders,
-            side_services=[LoopService("sync-cameras", sync.step, clock=self._clock), *hands.side_services],
+            side_services=[
+                LoopService("sync-cameras", sync.step, clock=self._clock),
+                LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
+                *hands.side_services,
+            ],
             outbox=outbox,
             recognizer=recognizer,
         )
@@ -185,8 +200,9 @@ class System:
                 if self._settings.findface.start_without and self._settings.cameras:
                     logger.warning("Starting without FindFace: %s; captures wait on disk", error)
                     return True
-                logger.warning("FindFace cannot be reached: %s; next try in %.0f s", error, delay_s)
-                self._clock.wait(self._stop, delay_s)
+                wait_s = max(delay_s, error.retry_after_s or 0.0)  # what was answered may be asked again only so soon
+                logger.warning("FindFace cannot be reached: %s; next try in %.0f s", error, wait_s)
+                self._clock.wait(self._stop, wait_s)
                 delay_s = min(15.0, delay_s * 2.0)
             else:
                 return True
@@ -213,8 +229,7 @@ class System:
         count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
 
         def wake_senders() -> None:
-            for sender in senders:
-                sender.wake()
+            wake_one(senders)
 
         if settings.shards_are_threads(count):
             return self._threads(cameras, outbox=outbox, wake_senders=wake_senders, count=count, model=model)
@@ -280,14 +295,18 @@ class System:
             clock=self._clock,
             camera_token=sync.token,
             refresh_cameras=sync.request_refresh,
-            options=SendOptions(lease_s=settings.outbox.lease_s, send_max_s=3.0 * settings.findface.timeouts_total_s),
+            options=SendOptions(
+                senders=settings.delivery.senders,
+                lease_s=settings.outbox.lease_s,
+                send_max_s=3.0 * settings.findface.timeouts_total_s,
+            ),
             policy=DeliveryRetryPolicy(
                 backoff=Backoff(cap_s=settings.delivery.retry_max_s), failures_max=settings.delivery.attempts_max
             ),
         )
 
     def _gather(
-        self, orchestrator: ApplicationOrchestrator, outbox: Outbox, hands: "_Hands", *, cpu_s: float
+        self, orchestrator: ApplicationOrchestrator, outbox: ManagedOutbox, hands: "_Hands", *, cpu_s: float
     ) -> RunFacts:
         return RunFacts(
             status=orchestrator.status(),
@@ -304,7 +323,7 @@ class System:
             survivors=tuple(orchestrator.survivors),
         )
 
-    def _passages(self, hands: "_Hands", outbox: Outbox) -> PassageReport | None:
+    def _passages(self, hands: "_Hands", outbox: ManagedOutbox) -> PassageReport | None:
         """Hold what this run delivered against the ground truth, where there is one."""
         truths: dict[CameraId, ClipTruth] = {
             camera.id: self._options.truths[camera.name]

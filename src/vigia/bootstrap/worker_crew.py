@@ -82,11 +82,17 @@ def worker_crew(
 
 
 def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions, *, name: str) -> WorkerTask:
-    """A worker decodes what strangers send: it gets no password and no token."""
+    """A worker decodes what strangers send: it gets no password, no token and no key."""
     listed = tuple(camera.model_copy(update={"token": None}) for camera in settings.cameras)
     return WorkerTask(
         name=name,
-        settings=settings.model_copy(update={"findface": FindfaceSettings(), "cameras": listed}),
+        settings=settings.model_copy(
+            update={
+                "findface": FindfaceSettings(),
+                "outbox": settings.outbox.model_copy(update={"encryption_keys": None, "encryption_key_file": None}),
+                "cameras": listed,
+            }
+        ),
         cameras=tuple(replace(camera, token="") for camera in cameras),
         model=options.model,
         first_id=1,

@@ -21,6 +21,7 @@ from vigia.application.worker_books import WORKER_DIED
 from vigia.cli.camera_states import camera_table
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.ledger import FilterReason, FrameFate, LedgerPage, TrackFate
+from vigia.domain.outbox_policy import GivenUp
 from vigia.infrastructure.i18n import mark, translate
 
 logger = logging.getLogger("vigia.status")
@@ -61,6 +62,10 @@ LABELS: dict[str, str] = {
     NO_DECODER: mark("no decoder"),
     STOPPED: mark("left over at the stop"),
     WORKER_DIED: mark("its worker process died"),
+    GivenUp.EXPIRED: mark("too old to be sent"),
+    GivenUp.OUTBOX_FULL: mark("given up: the outbox was full"),
+    GivenUp.PICTURE_MISSING: mark("its picture is missing"),
+    GivenUp.PICTURE_DAMAGED: mark("its picture is damaged"),
 }
 """How the ledger's columns and reasons are told to a person."""
 
@@ -182,15 +187,19 @@ def _reason_rows(reasons: Mapping[str, int]) -> list[Row]:
 
 def _capture_rows(facts: RunFacts) -> list[Row]:
     """Both kinds of captures, and below them what became of them together."""
-    committed, delivery = facts.status.committed, facts.status.delivery
+    committed, delivery, tally = facts.status.committed, facts.status.delivery, facts.status.tally
     rows = [(translate("captures committed"), str(committed))]
     if facts.carried_over:
         rows.append((translate("captures left by an earlier run"), str(facts.carried_over)))
+    if tally.put_back:
+        rows.append((translate("captures put back by a person"), str(tally.put_back)))
     return [
         *rows,
         (f"  {translate('delivered')}", str(delivery.delivered)),
         (f"  {translate('refused')}", str(delivery.refused)),
-        (f"  {translate('dead, kept for a person')}", str(delivery.dead)),
+        (f"  {translate('dead, kept for a person')}", str(delivery.dead + sum(tally.given_up.values()))),
+        *_reason_rows({code.value: count for code, count in tally.given_up.items()}),
+        *([(f"  {translate('removed by a person')}", str(tally.dropped))] if tally.dropped else []),
         (f"  {translate('waiting on disk')}", str(facts.pending)),
         (translate("captures lost before the disk"), str(facts.lost)),
     ]

@@ -10,7 +10,7 @@ Where a request can end, exactly one of:
 - ``offer`` raised: it was never taken, because the queue stayed full for ``offer_timeout_s``; the caller books it.
 
 The queue's policy: captures wait, then fail loudly, and are never dropped silently. While the disk is full, one
-encoded capture and at most ``queue_size`` pictures are held; then shards wait, and then they are told.
+encoded capture and at most ``queue_size`` pictures are held; then shards wait once, are told, and go on.
 """
 
 import logging
@@ -127,6 +127,7 @@ class CommitCapturesUseCase:
         self._closed = False
         self._encoded: Capture | None = None  # of the request in hand; owner: the thread of step
         self._disk_failures = 0  # in a row; owner: the thread of step
+        self._disk_failing_since_mono_s: float | None = None  # owner: the thread of step; others only look
         self._disk_failed_mono_s = 0.0  # when, and how long it is left alone; owner: the thread of step
         self._disk_pause_s = 0.0
 
@@ -139,12 +140,21 @@ class CommitCapturesUseCase:
     def offer(self, request: CaptureRequest) -> None:
         """Hand a request over; wait up to ``offer_timeout_s`` for room. Any thread.
 
+        While the outbox takes nothing (the disk is full), that time is given once and not to each: no camera goes on
+        waiting for a disk.
+
         Raises:
             OutboxUnavailable: there was no room in time, or committing has ended. The request was not taken: the
-                caller books it as lost.
+                caller tells and books it as lost.
         """
         deadline_mono_s = self._clock.mono_s() + self._options.offer_timeout_s
         while not self._take(request):
+            failing_since_s = self._disk_failing_since_mono_s
+            if failing_since_s is not None and self._clock.mono_s() >= failing_since_s + self._options.offer_timeout_s:
+                raise OutboxUnavailable(
+                    "the outbox takes no captures, and as many as may (%(size)d) wait in memory",
+                    size=self._options.queue_size,
+                )
             wait_s = deadline_mono_s - self._clock.mono_s()
             if wait_s <= 0.0:
                 logger.error(
@@ -259,7 +269,7 @@ class CommitCapturesUseCase:
             # The attempt before this one was reported as failed, and yet the row is there: it is committed.
         if self._disk_failures:
             logger.warning("captures are written to the outbox again")
-            self._disk_failures = 0
+            self._disk_failures, self._disk_failing_since_mono_s = 0, None
 
     def _encode(self, request: CaptureRequest) -> Capture:
         event = request.event
@@ -293,6 +303,7 @@ class CommitCapturesUseCase:
         """Keep the encoded capture for the next step; the queue backs up behind it."""
         self._disk_failures += 1
         if self._disk_failures == 1:
+            self._disk_failing_since_mono_s = self._clock.mono_s()
             logger.error("captures wait in memory, the outbox does not take them: %s", error)
         ceiling_s = self._options.backoff.ceiling_s(self._disk_failures)
         # Half of it at least: one thread retries alone, so that jitter need not reach down to 0.

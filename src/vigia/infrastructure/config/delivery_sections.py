@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from vigia.application.errors import ConfigurationError
+from vigia.domain.outbox_policy import LeaseOrder, OutboxPolicy, WhenFull, WhenOld
 from vigia.infrastructure.config.camera_url import check_camera_url
 from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, TimeoutS, UsablePath, invalid
 
@@ -79,7 +80,7 @@ class LogSettings(Section):
 
 
 class OutboxSettings(Section):
-    """Where captures wait on disk until FindFace has answered."""
+    """Where captures wait on disk until FindFace has answered, and what is given up when there is no room."""
 
     directory: UsablePath | None = None
     """Its directory; empty = ``outbox`` in ``data_dir``. Only one vigia may use it."""
@@ -87,16 +88,64 @@ class OutboxSettings(Section):
     """How long a sender may hold a capture before it goes back, seconds; more than three times all FindFace
     time-outs together: a doubtful one is looked up, page by page, then sent. A restart does not wait for it."""
     max_captures: Annotated[int, Field(ge=0, le=100_000_000)] = 100_000
-    """Captures that may wait; beyond that new ones are refused loudly; 0 = no limit."""
+    """Captures that may wait; 0 = no limit."""
+    max_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """What all pictures together may take, MB (1 000 000 bytes); 0 = what the disk has."""
+    min_free_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 64
+    """Disk space that is left alone, MB (1 000 000 bytes), so that delivering, which makes room, still works."""
+    when_full: Literal["newest", "oldest"] = "newest"
+    """Without room, after the pictures of finished captures (refused, then dead): ``newest`` refuses new captures
+    loudly, ``oldest`` gives up those that wait longest; their rows stay, as dead."""
+    order: Literal["oldest", "newest"] = "oldest"
+    """Which capture of a camera is sent first; cameras have their turns in any case."""
+    age_max_s: Annotated[float, Field(ge=0.0, le=31_536_000.0)] = 0.0
+    """Age from which a waiting capture is old, seconds; 0 = never."""
+    when_old: Literal["keep", "last"] = "keep"
+    """An old one is kept and not sent any more (``keep``: an access gate), or sent last (``last``: an archive)."""
     delivered_kept: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
     """Delivered captures whose figures (not pictures) are kept."""
+    refused_kept: Annotated[int, Field(ge=0, le=10_000_000)] = 1_000
+    """Refused captures that are kept, with their pictures."""
+    delivered_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 30.0
+    """Days that a delivered capture's figures are kept; 0 = for ever."""
+    refused_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
+    """Days that a refused capture is kept, with its picture; 0 = for ever."""
+    dead_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 30.0
+    """Days that a dead capture is kept for a person, with its picture; 0 = for ever."""
+    encryption_keys: Annotated[SecretStr, Field(min_length=1, max_length=10_000)] | None = None
+    """Keys that pictures on disk are encrypted with, base64 or hexadecimal, commas between; the first one encrypts,
+    all of them read. Better ``VIGIA_OUTBOX_KEYS``; empty = not encrypted."""
+    encryption_key_file: UsablePath | None = None
+    """The same in a file (mode 0600), one a line; one of the two at most."""
+
+    @property
+    def policy(self) -> OutboxPolicy:
+        """Limits, order and retention, as an outbox takes them."""
+        return OutboxPolicy(
+            captures_max=self.max_captures,
+            bytes_max=self.max_mb * 1_000_000,
+            when_full=WhenFull(self.when_full),
+            order=LeaseOrder(self.order),
+            age_max_s=self.age_max_s,
+            when_old=WhenOld(self.when_old),
+            delivered_kept=self.delivered_kept,
+            refused_kept=self.refused_kept,
+            delivered_days=self.delivered_days,
+            refused_days=self.refused_days,
+            dead_days=self.dead_days,
+        )
+
+    @property
+    def free_bytes_min(self) -> int:
+        """``min_free_mb`` in bytes."""
+        return self.min_free_mb * 1_000_000
 
 
 class DeliverySettings(Section):
     """How captures are sent."""
 
     senders: Annotated[int, Field(ge=1, le=64)] = 4
-    """Captures on their way at the same time."""
+    """Captures on their way at the same time, at most: fewer while FindFace is slow or overloaded."""
     drain_timeout_s: Annotated[float, Field(ge=0.0, le=600.0)] = 10.0
     """At the end, how long senders may go on, seconds; the rest stays on disk for the next run."""
     mf_selector: Literal["biggest", "all"] = "biggest"
@@ -136,6 +185,8 @@ class FindfaceSettings(Section):
     """Connections open at the same time."""
     login_retry_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
     """Shortest time between two failed log-ins, seconds, so that the account is not locked."""
+    processing_max_s: Annotated[float, Field(ge=0.0, le=600.0)] = 36.0
+    """How long FindFace may work on a capture after it was sent, seconds: what was not found before is no proof."""
     start_without: bool = False
     """Start although FindFace cannot be reached; captures wait on disk."""
 

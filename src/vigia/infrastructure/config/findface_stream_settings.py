@@ -174,6 +174,8 @@ def import_settings(camera: Mapping[str, Any], *, fps: float | None = None) -> l
     found: dict[str, ImportedSetting] = {}
     for name, value in _settings_of(camera):
         for setting in _translated(name, value, fps):
+            if setting.why is Why.FREE_FORM and not value and name in found:
+                continue  # an empty region says nothing against the one that is there
             found[setting.name] = setting
     if not found:
         raise ConfigurationError("no settings of FindFace are there: expected stream_settings, or a detector's block")
@@ -194,8 +196,12 @@ def check_yaml(text: str) -> None:
 
 
 def _settings_of(camera: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Every setting with its value: of a whole camera only its blocks of settings, else of the block itself."""
-    blocks = [camera[name] for name in _BLOCKS if isinstance(camera.get(name), dict)]
+    """Every setting with its value: of a whole camera only its blocks of settings, else of the block itself.
+
+    The later block counts: of a camera that FindFace watches itself, not the one for external detectors.
+    """
+    names = _BLOCKS if camera.get("external_detector", True) else (*_BLOCKS[-1:], *_BLOCKS[:-1])
+    blocks = [camera[name] for name in names if isinstance(camera.get(name), dict)]
     for block in blocks or [camera]:
         for name, value in block.items():
             if name == "detectors" and isinstance(value, dict):

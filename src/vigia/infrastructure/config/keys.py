@@ -21,8 +21,10 @@ PLAIN_VARIABLES: Mapping[str, tuple[str, str]] = {
     "FINDFACE_USER": ("findface", "user"),
     "FINDFACE_PASSWORD": ("findface", "password"),
     "FINDFACE_UUID": ("findface", "uuid"),
+    "VIGIA_OUTBOX_KEY": ("outbox", "encryption_keys"),
+    "VIGIA_OUTBOX_KEYS": ("outbox", "encryption_keys"),
 }
-"""The names that FindFace's own tools use."""
+"""The names that FindFace's own tools use, and short ones for secrets."""
 
 Kind = Literal["section", "list", "truth", "whole", "number", "choice", "text"]
 _KINDS: Mapping[str, Kind] = {

@@ -228,6 +228,15 @@ class TracksSettings(Section):
                 ),
                 "number_of_best_shots",
             )
+        if self.roi and self.rot and not PictureRegion.parse(self.roi).overlaps(PictureRegion.parse(self.rot)):
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "tracks.roi (%(roi)s) and tracks.rot (%(rot)s) have no pixel in common: no face would ever be sent",
+                    roi=self.roi,
+                    rot=self.rot,
+                ),
+                "roi",
+            )
         return self
 
 

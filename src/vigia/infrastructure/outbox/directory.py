@@ -16,6 +16,10 @@ DATABASE_NAME = "outbox.sqlite3"
 PICTURES_NAME = "pictures"
 
 
+class OutboxInUse(ConfigurationError):
+    """Another process has the directory."""
+
+
 class OutboxDirectory:
     """A directory that this process holds alone, until ``close``.
 
@@ -26,16 +30,22 @@ class OutboxDirectory:
     Args:
         path: made, with its parents, when it is not there. A directory that is new, empty or already an outbox becomes
             private (0700); a strange one that holds other things is left as it is, what is made in it is private.
+        beside: the directory is another process's, perhaps: it must be there, and is neither changed nor locked.
 
     Raises:
         ConfigurationError: not a directory, no permission, no space, or another vigia has it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, beside: bool = False) -> None:
         self.path = path
+        self._lock_fd: int | None = None
+        if beside:
+            if not self.database.is_file():
+                raise ConfigurationError("there is no outbox in %(directory)s", directory=path)
+            return
         try:
             self._make()
-            self._lock_fd: int | None = self._take_lock()
+            self._lock_fd = self._take_lock()
         except OSError as error:
             raise ConfigurationError(
                 "the outbox directory %(directory)s cannot be used: %(cause)s",
@@ -84,7 +94,7 @@ class OutboxDirectory:
         except BlockingIOError as error:
             holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
             os.close(fd)
-            raise ConfigurationError(
+            raise OutboxInUse(
                 "the outbox directory %(directory)s is in use by another vigia (process %(holder)s)",
                 directory=self.path,
                 holder=holder or "?",

@@ -2,23 +2,33 @@
 
 import json
 import sqlite3
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from vigia.application.ports import OutboxEntry
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
+from vigia.domain.outbox_policy import GivenUp
+
+
+class Row(Protocol):
+    """A row by the names of its columns, of whatever database."""
+
+    def __getitem__(self, key: str, /) -> Any:
+        """A column."""
+        ...
+
 
 INSERT = """
 INSERT INTO capture (id, camera_id, findface_camera_id, track_id, at_utc, box_xyxy, roi_ltrb, width, height, quality,
-                     details, file, size_bytes, sha256, state, due_at, committed_at)
+                     details, file, file_bytes, size_bytes, sha256, state, due_at, committed_at)
 VALUES (:id, :camera_id, :findface_camera_id, :track_id, :at_utc, :box_xyxy, :roi_ltrb, :width, :height, :quality,
-        :details, :file, :size_bytes, :sha256, 'pending', :now, :now)
+        :details, :file, :file_bytes, :size_bytes, :sha256, 'pending', :now, :now)
 """
 
 
-def to_row(capture: Capture, *, file: str, sha256: str, now: float) -> dict[str, Any]:
-    """The places of INSERT. Raises TypeError or ValueError when ``details`` is no JSON."""
+def to_row(capture: Capture, *, sha256: str, now: float) -> dict[str, Any]:
+    """The places of INSERT but the file's. Raises TypeError or ValueError when ``details`` is no JSON."""
     width, height = capture.size_wh
     return {
         "id": capture.id,
@@ -32,14 +42,13 @@ def to_row(capture: Capture, *, file: str, sha256: str, now: float) -> dict[str,
         "height": height,
         "quality": capture.quality,
         "details": json.dumps(capture.details, allow_nan=False),
-        "file": file,
         "size_bytes": len(capture.jpeg),
         "sha256": sha256,
         "now": now,
     }
 
 
-def to_leased(row: sqlite3.Row, *, lease: str, jpeg: bytes) -> LeasedCapture:
+def to_leased(row: Row, *, lease: str, jpeg: bytes) -> LeasedCapture:
     """What a sender gets; ``row`` is as it was before the lease."""
     left, top, right, bottom = json.loads(row["roi_ltrb"])
     return LeasedCapture(
@@ -57,19 +66,52 @@ def to_leased(row: sqlite3.Row, *, lease: str, jpeg: bytes) -> LeasedCapture:
     )
 
 
-def to_entry(row: sqlite3.Row) -> OutboxEntry:
-    """What the books show."""
+def to_entry(row: Row, *, now: float, location: str) -> OutboxEntry:
+    """What the books show; ``now`` is wall time in seconds, ``location`` where the picture is if it is kept."""
     left, top, right, bottom = json.loads(row["box_xyxy"])
+    state = CaptureState(row["state"])
+    due_at = {CaptureState.PENDING: row["due_at"], CaptureState.LEASED: row["lease_until"]}.get(state)
     return OutboxEntry(
         id=CaptureId(row["id"]),
         camera_id=CameraId(row["camera_id"]),
         track_id=row["track_id"],
         at_utc=datetime.fromisoformat(row["at_utc"]),
-        state=CaptureState(row["state"]),
+        state=state,
         attempts=row["attempts"],
         quality=row["quality"],
         box_xyxy=(left, top, right, bottom),
+        seq=row["seq"],
+        committed_at_utc=datetime.fromtimestamp(row["committed_at"], UTC),
+        size_bytes=row["size_bytes"],
+        findface_camera_id=row["findface_camera_id"],
         details=json.loads(row["details"]),
         event_ids=tuple(json.loads(row["event_ids"])),
         reason=row["reason"],
+        code=GivenUp(row["code"]) if row["code"] else None,
+        maybe_sent=bool(row["maybe_sent"]),
+        due_in_s=None if due_at is None else max(0.0, due_at - now),
+        ended_at_utc=None if row["ended_at"] is None else datetime.fromtimestamp(row["ended_at"], UTC),
+        picture_kept=bool(row["picture_kept"]),
+        exempt=bool(row["exempt"]),
+        location=location if row["picture_kept"] else "",
     )
+
+
+def add_to_tally(connection: sqlite3.Connection, what: str, captures: int) -> None:
+    """Count what happens to captures without a sender; part of the caller's transaction."""
+    if captures:
+        connection.execute(
+            "INSERT INTO tally (what, captures) VALUES (?1, ?2) "
+            "ON CONFLICT (what) DO UPDATE SET captures = captures + ?2",
+            (what, captures),
+        )
+
+
+def count_forgotten(connection: sqlite3.Connection, state: CaptureState, captures: int) -> None:
+    """Keep the counts true of rows that are not kept; part of the caller's transaction."""
+    if captures:
+        connection.execute(
+            "INSERT INTO pruned (state, captures) VALUES (?1, ?2) "
+            "ON CONFLICT (state) DO UPDATE SET captures = captures + ?2",
+            (state, captures),
+        )

@@ -55,7 +55,50 @@ CREATE TABLE pruned (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE capture ADD COLUMN code TEXT NOT NULL DEFAULT '';        -- why it is dead, for machines
+ALTER TABLE capture ADD COLUMN picture_kept INTEGER NOT NULL DEFAULT 1 CHECK (picture_kept IN (0, 1));
+ALTER TABLE capture ADD COLUMN file_bytes INTEGER NOT NULL DEFAULT 0; -- as written: sealed it is more than size_bytes
+ALTER TABLE capture ADD COLUMN exempt INTEGER NOT NULL DEFAULT 0 CHECK (exempt IN (0, 1)); -- put back: never too old
+ALTER TABLE capture ADD COLUMN ended_at REAL;                        -- wall time, seconds; NULL while unsent
+UPDATE capture SET file_bytes = size_bytes, picture_kept = (state <> 'delivered'),
+       code = CASE state WHEN 'dead' THEN 'delivery' ELSE '' END,
+       -- When it ended was not written down: its time to be kept begins now.
+       ended_at = CASE WHEN state IN ('pending', 'leased') THEN NULL ELSE CAST(strftime('%s', 'now') AS REAL) END;
+CREATE INDEX capture_age ON capture (committed_at) WHERE state = 'pending';
+CREATE INDEX capture_ended ON capture (state, ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX capture_spare ON capture (state, seq) WHERE picture_kept = 1 AND ended_at IS NOT NULL;
+CREATE INDEX capture_bare ON capture (seq) WHERE picture_kept = 0 AND state = 'dead';
+CREATE TABLE tally (
+    what TEXT PRIMARY KEY,
+    captures INTEGER NOT NULL                   -- what happened to captures without a sender, since the file was made
+) WITHOUT ROWID;
+CREATE TABLE usage (                            -- kept by the triggers below, so that limits cost no scan
+    state TEXT PRIMARY KEY,
+    captures INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO usage (state, captures, bytes)
+SELECT s.state, count(c.seq), coalesce(sum(c.file_bytes * c.picture_kept), 0)
+FROM (SELECT 'pending' AS state UNION SELECT 'leased' UNION SELECT 'delivered' UNION SELECT 'refused'
+      UNION SELECT 'dead') AS s LEFT JOIN capture AS c ON c.state = s.state GROUP BY s.state;
+CREATE TRIGGER capture_came AFTER INSERT ON capture BEGIN
+    UPDATE usage SET captures = captures + 1, bytes = bytes + new.file_bytes * new.picture_kept
+    WHERE state = new.state;
+END;
+CREATE TRIGGER capture_went AFTER DELETE ON capture BEGIN
+    UPDATE usage SET captures = captures - 1, bytes = bytes - old.file_bytes * old.picture_kept
+    WHERE state = old.state;
+END;
+CREATE TRIGGER capture_changed AFTER UPDATE OF state, picture_kept, file_bytes ON capture BEGIN
+    UPDATE usage SET captures = captures - 1, bytes = bytes - old.file_bytes * old.picture_kept
+    WHERE state = old.state;
+    UPDATE usage SET captures = captures + 1, bytes = bytes + new.file_bytes * new.picture_kept
+    WHERE state = new.state;
+END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """``MIGRATIONS[n]`` makes version n + 1 of version n."""
 
 
@@ -93,3 +136,22 @@ def migrate(connection: sqlite3.Connection, path: Path, *, migrations: tuple[str
                 connection.rollback()
             raise
     return version
+
+
+def require_newest(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that a database is one of this version, without changing it.
+
+    Raises:
+        ConfigurationError: it is another version's, or no outbox.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
+        raise ConfigurationError("%(path)s is a database, but not an outbox of vigia", path=path)
+    if version != len(MIGRATIONS):
+        raise ConfigurationError(
+            "the outbox %(path)s is of version %(version)d and this vigia knows %(known)d; "
+            "start vigia once to bring an older one up to date",
+            path=path,
+            version=version,
+            known=len(MIGRATIONS),
+        )

@@ -4,11 +4,15 @@ What holds at every moment, also after ``kill -9`` and after a power cut:
 
 1. A row names a picture that was durable before the row was. So a picture without a row was never said to be captured:
    it is removed when the outbox is opened, and counted in the log.
-2. A picture is deleted only after the row that no longer needs it was committed (delivered, or pruned).
+2. A picture is deleted only after the row that no longer needs it is durable (delivered, given up, forgotten). That a
+   capture was delivered may be forgotten in a power cut while more of them wait: it comes back as doubtful, with its
+   picture, and is looked up. So one wait for the disk does for up to OWED_MAX deliveries.
 3. A lease is written down, with ``maybe_sent``, before the sender has the capture. A lease that nobody ended (its time
    ran out, or its process died) brings the capture back as doubtful and takes the attempt back: it told us nothing.
 4. Every transition names the lease it expects; the row changes only if that lease still stands, else ``LeaseLost``. A
    lease that ran out stands until somebody else takes the capture: news of a delivery is welcome though late.
+
+5. What is given up for room, or is too old, changes its row and the tally in one transaction, so that both add up.
 
 A row whose picture is missing or has the wrong size is put aside as ``dead`` when the outbox is opened; the hash is
 compared whenever a capture is leased.
@@ -17,60 +21,68 @@ Time: the file holds wall time, for the next process. Within this process it is 
 clock plus monotonic seconds, so that setting the computer's clock ends no lease early and delays no retry.
 """
 
+import contextlib
+import errno
 import json
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from re import compile as re_compile
-from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
-from vigia.application.errors import ConfigurationError, LeaseLost, OutboxUnavailable
-from vigia.application.ports import Clock, OutboxEntry, OutboxStats
+from vigia.application.errors import ConfigurationError, LeaseLost, OutboxCorrupt, OutboxUnavailable, PermanentError
+from vigia.application.ports import Clock
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
 from vigia.domain.errors import TransitionError
+from vigia.domain.outbox_policy import GivenUp, OutboxPolicy
 from vigia.infrastructure.logging import get_logger
+from vigia.infrastructure.outbox import leases, upkeep
 from vigia.infrastructure.outbox.database import OutboxDatabase
+from vigia.infrastructure.outbox.desk import SqliteDesk
 from vigia.infrastructure.outbox.directory import OutboxDirectory
-from vigia.infrastructure.outbox.picture_files import PictureFiles, picture_hash
+from vigia.infrastructure.outbox.fault_points import FaultPoint, no_fault
+from vigia.infrastructure.outbox.picture_files import PictureCodec, PictureFiles, StoredPicture, picture_hash
 from vigia.infrastructure.outbox.recovery import recover
-from vigia.infrastructure.outbox.rows import INSERT, to_entry, to_leased, to_row
+from vigia.infrastructure.outbox.rows import INSERT, add_to_tally, to_leased, to_row
 
 logger = get_logger("vigia.outbox")
 
+SPACE_TRIES = 4
 _CAPTURE_ID = re_compile(r"[0-9a-f]{32}")
-_NEXT_OF_CAMERA = """
-SELECT * FROM capture WHERE camera_id = ? AND state = 'pending' AND due_at <= ? AND seq > ? ORDER BY seq LIMIT 1
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_END = """
+UPDATE capture SET state = ?, lease = NULL, lease_until = NULL, reason = ?, event_ids = ?, code = ?, picture_kept = ?,
+       ended_at = ?
 """
-_END = "UPDATE capture SET state = ?, lease = NULL, lease_until = NULL, reason = ?, event_ids = ?"
 _RETRY = """
 UPDATE capture SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ?, maybe_sent = ?,
        attempts = max(0, attempts - ?), reason = CASE WHEN ? = '' THEN reason ELSE ? END
 """
 _IF_HELD = " WHERE id = ? AND state = 'leased' AND lease = ?"
-_RETURN_EXPIRED = """
-UPDATE capture SET state = 'pending', lease = NULL, lease_until = NULL, attempts = max(0, attempts - 1)
-WHERE state = 'leased' AND lease_until <= ?
-"""
+OWED_MAX = 16
+"""So many delivered pictures at most wait for a durable transaction before they go; none while no capture waits."""
 
 
-class SqliteOutbox:
-    """The ``Outbox`` port on SQLite. Any thread.
+class SqliteOutbox(SqliteDesk):
+    """The ``ManagedOutbox`` port on SQLite. Any thread.
 
-    Owner: the database's locks (see there); the object itself never changes after it was made. One process at a time.
-    Bounds: ``captures_max`` waiting captures and ``free_bytes_min`` free disk space, beyond which ``commit`` refuses;
-    ``delivered_kept`` and ``refused_kept`` finished rows. Dead captures stay until a person removes them.
+    Owner: the database's locks (see there); the object itself never changes after it was made. One process at a time;
+    others may look and tidy beside it (``beside``).
+    Bounds: the policy's, and ``free_bytes_min`` free disk space: see ``domain/outbox_policy.py`` for what is given up.
 
     Args:
         directory: made when it is not there; private.
         clock: see the module about time.
-        captures_max: captures that may wait (pending and leased); 0 = no limit.
-        delivered_kept: delivered captures whose numbers are kept; their pictures never are.
-        refused_kept: refused captures that are kept, with their pictures.
+        policy: limits, order, retention.
         free_bytes_min: space that ``commit`` leaves alone, so that leasing and delivering, which make room, still work.
         settle_s: how long a capture that a dead process had leased waits, so that the receiver has finished with it.
+        codec: how pictures lie on the disk; None: as they are.
+        fault_point: see ``fault_points.py``.
+        beside: open what is there, without the lock and without putting anything right: for a person's questions while
+            a vigia runs. Do not commit or lease with it.
 
     Raises:
         ConfigurationError: the directory or the database cannot be used, or another vigia uses it.
@@ -81,34 +93,25 @@ class SqliteOutbox:
         directory: Path | str,
         clock: Clock,
         *,
-        captures_max: int = 100_000,
-        delivered_kept: int = 10_000,
-        refused_kept: int = 1_000,
+        policy: OutboxPolicy | None = None,
         free_bytes_min: int = 64 << 20,
         settle_s: float = 5.0,
+        codec: PictureCodec | None = None,
+        fault_point: FaultPoint = no_fault,
+        beside: bool = False,
     ) -> None:
-        self._clock = clock
-        self._base_wall_s = clock.utc().timestamp() - clock.mono_s()
-        self._captures_max = captures_max
-        self._kept = {CaptureState.DELIVERED: delivered_kept, CaptureState.REFUSED: refused_kept}
         self._free_bytes_min = free_bytes_min
-        self._directory = OutboxDirectory(Path(directory))
-        try:
-            self._database = OutboxDatabase(self._directory.database)
-            try:
-                self._pictures = PictureFiles(self._directory.pictures)
-                recover(self._database, self._pictures, now=self._now(), settle_s=settle_s)
-            except BaseException:
-                self._database.close()
-                raise
-        except (OutboxUnavailable, OSError) as error:
-            self._directory.close()
-            raise ConfigurationError(
-                "the outbox in %(directory)s cannot be opened: %(cause)s", directory=directory, cause=error
-            ) from error
-        except BaseException:
-            self._directory.close()
-            raise
+        self._owed: deque[str] = deque()  # pictures of deliveries that are not durable yet; appends and pops are atomic
+        with contextlib.ExitStack() as opened, _opening(directory):
+            self._directory = OutboxDirectory(Path(directory), beside=beside)
+            opened.callback(self._directory.close)
+            database = OutboxDatabase(self._directory.database, fault_point=fault_point, beside=beside)
+            opened.callback(database.close)
+            pictures = PictureFiles(self._directory.pictures, codec=codec, fault_point=fault_point)
+            super().__init__(database, pictures, clock, policy=policy if policy is not None else OutboxPolicy())
+            if not beside:
+                recover(database, pictures, now=self._now(), settle_s=settle_s)
+            opened.pop_all()
 
     def __repr__(self) -> str:
         return f"<SqliteOutbox {self._directory.path}>"
@@ -127,25 +130,24 @@ class SqliteOutbox:
         Raises:
             OutboxUnavailable: disk full or locked, or too many captures wait; nothing was stored.
             TransitionError: this id is in the outbox already.
+            PermanentError: its picture alone is larger than all may be.
             ValueError, TypeError: the id is not 32 hexadecimal digits, the time has no zone, details are no JSON.
         """
         if not _CAPTURE_ID.fullmatch(capture.id):
             raise ValueError(f"a capture id is 32 hexadecimal digits, not {capture.id!r}")
         if capture.at_utc.tzinfo is None:
             raise ValueError("the time of a capture needs a zone")
-        values = to_row(capture, file="", sha256=picture_hash(capture.jpeg), now=self._now())
+        values = to_row(capture, sha256=picture_hash(capture.jpeg), now=self._now())
         self._check_space(len(capture.jpeg))
+        stored = self._write_picture(capture)
         try:
-            file = self._pictures.write(capture.id, capture.jpeg)
-        except OSError as error:
-            raise OutboxUnavailable(
-                "a picture cannot be written to the outbox: %(cause)s", cause=error.strerror or error
-            ) from error
-        try:
-            self._insert(values | {"file": file})
+            freed = self._insert(values | {"file": stored.name, "file_bytes": stored.file_bytes})
         except BaseException:
-            self._remove_pictures([file])
+            self._remove_pictures([stored.name])
             raise
+        self._let_go(freed)
+        if not freed.files:
+            self._alarm.has_room()
 
     def lease(self, *, limit: int, duration_s: float) -> list[LeasedCapture]:
         """Hand out due captures. See the port. Looking when nothing is due writes nothing."""
@@ -170,8 +172,8 @@ class SqliteOutbox:
         self._end(capture.id, capture.lease, CaptureState.REFUSED, reason=reason)
 
     def mark_dead(self, capture: LeasedCapture, reason: str) -> None:
-        """Given up. See the port."""
-        self._end(capture.id, capture.lease, CaptureState.DEAD, reason=reason)
+        """Given up by a sender. See the port."""
+        self._end(capture.id, capture.lease, CaptureState.DEAD, reason=reason, code=GivenUp.DELIVERY)
 
     def retry_later(
         self, capture: LeasedCapture, *, delay_s: float, reason: str, counts: bool = True, maybe_sent: bool = True
@@ -179,7 +181,7 @@ class SqliteOutbox:
         """Back to pending. See the port."""
         due_at = self._now() + max(0.0, delay_s)
         places = (due_at, int(maybe_sent), int(not counts), reason, reason)
-        with self._database.transaction() as connection:
+        with self._database.transaction("retry", durable=False) as connection:  # a lease that returns is looked up
             cursor = connection.execute(_RETRY + _IF_HELD, (*places, capture.id, capture.lease))
             _require_held(cursor, capture.id)
 
@@ -192,162 +194,177 @@ class SqliteOutbox:
             ).fetchone()
         return None if due_at is None else max(0.0, due_at - self._now())
 
-    def stats(self) -> OutboxStats:
-        """Counts by state, captures that are no longer kept included. See the port."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT state, sum(n) FROM (SELECT state, count(*) AS n FROM capture GROUP BY state "
-                "UNION ALL SELECT state, captures FROM pruned) GROUP BY state"
-            ).fetchall()
-            (oldest_at,) = connection.execute(
-                "SELECT min(committed_at) FROM capture WHERE state IN ('pending', 'leased')"
-            ).fetchone()
-            (size_bytes,) = connection.execute(
-                "SELECT coalesce(sum(size_bytes), 0) FROM capture WHERE state <> 'delivered'"
-            ).fetchone()
-        return OutboxStats(
-            counts={CaptureState(state): count for state, count in rows},
-            oldest_pending_age_s=None if oldest_at is None else max(0.0, self._now() - oldest_at),
-            bytes_on_disk=size_bytes,
-        )
-
-    def entries(self, *, state: CaptureState | None = None, limit: int | None = None) -> list[OutboxEntry]:
-        """The books, oldest first. See the port."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM capture WHERE ?1 IS NULL OR state = ?1 ORDER BY seq LIMIT ?2",
-                (state, -1 if limit is None else limit),
-            ).fetchall()
-        return [to_entry(row) for row in rows]
-
     def close(self) -> None:
         """Finish and let another process have the directory. Idempotent; later calls raise OutboxUnavailable."""
+        if owed := self._take_owed():
+            try:
+                self._database.flush()
+                self._remove_pictures(owed)
+            except OutboxUnavailable as error:  # orphans, removed when the outbox is opened next
+                logger.warning("pictures of the outbox cannot be deleted: %s", error)
         self._database.close()
         self._directory.close()
 
-    def _now(self) -> float:
-        """Wall time in seconds that does not jump while this process lives."""
-        return self._base_wall_s + self._clock.mono_s()
+    def _write_picture(self, capture: Capture) -> StoredPicture:
+        """Write the picture; when there is no space although it looked so (a quota), make some and try once more."""
+        try:
+            return self._pictures.write(capture.id, capture.jpeg)
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise _not_written(error) from error
+        self._make_space(len(capture.jpeg))
+        try:
+            return self._pictures.write(capture.id, capture.jpeg)
+        except OSError as error:
+            raise _not_written(error) from error
 
     def _check_space(self, size_bytes: int) -> None:
+        """Leave ``free_bytes_min`` alone: give up what the policy allows when there is less."""
+        tries = SPACE_TRIES  # to give something up takes space itself: the database grows a little
+        while (short_bytes := self._short_bytes(size_bytes)) > 0:
+            if tries == 0:
+                raise self._disk_is_full()
+            tries -= 1
+            self._make_space(short_bytes)
+
+    def _short_bytes(self, size_bytes: int) -> int:
+        return self._free_bytes_min + size_bytes - self._free_bytes()
+
+    def _free_bytes(self) -> int:
         try:
-            free_bytes = shutil.disk_usage(self._directory.path).free
+            return shutil.disk_usage(self._directory.path).free
         except OSError as error:
             raise OutboxUnavailable("the outbox directory is gone: %(cause)s", cause=error.strerror or error) from error
-        if free_bytes < self._free_bytes_min + size_bytes:
-            raise OutboxUnavailable(
-                "the outbox's disk is full: %(free_mb)d MB are free, %(min_mb)d MB are left alone",
-                free_mb=free_bytes >> 20,
-                min_mb=self._free_bytes_min >> 20,
-            )
 
-    def _insert(self, values: dict[str, object]) -> None:
-        with self._database.transaction() as connection:
-            if self._captures_max:
-                (waiting,) = connection.execute(
-                    "SELECT count(*) FROM capture WHERE state IN ('pending', 'leased')"
-                ).fetchone()
-                if waiting >= self._captures_max:
-                    raise OutboxUnavailable("the outbox is full: %(waiting)d captures wait", waiting=waiting)
+    def _disk_is_full(self) -> OutboxUnavailable:
+        return OutboxUnavailable(
+            "the outbox's disk is full: %(free_mb)d MB are free, %(min_mb)d MB are left alone",
+            free_mb=self._free_bytes() >> 20,
+            min_mb=self._free_bytes_min >> 20,
+        )
+
+    def _make_space(self, file_bytes: int) -> None:
+        """Free so many bytes on the disk, or change nothing. Raises OutboxUnavailable."""
+        freed = upkeep.Freed()
+        with self._database.transaction("make_room") as connection:
+            if not upkeep.give_up_bytes(connection, self._policy, freed, file_bytes=file_bytes, now=self._now()):
+                raise self._disk_is_full()
+        self._let_go(freed)
+
+    def _insert(self, values: dict[str, object]) -> upkeep.Freed:
+        file_bytes = int(str(values["file_bytes"]))
+        if 0 < self._policy.bytes_max < file_bytes:
+            raise PermanentError(
+                "a picture of %(bytes)d bytes is larger than the whole outbox may be", bytes=file_bytes
+            )
+        with self._database.transaction("commit") as connection:
             if connection.execute("SELECT 1 FROM capture WHERE id = ?", (values["id"],)).fetchone() is not None:
                 raise TransitionError("capture %(id)s is in the outbox already", id=values["id"])
+            freed = upkeep.make_room(connection, self._policy, file_bytes=file_bytes, now=self._now())
             connection.execute(INSERT, values)
             connection.execute("INSERT OR IGNORE INTO camera (camera_id, turn) VALUES (?, 0)", (values["camera_id"],))
+        return freed
+
+    def _let_go(self, freed: upkeep.Freed) -> None:
+        self._remove_pictures(freed.files)
+        self._alarm.gave_up(captures=freed.captures, pictures=len(freed.files) - freed.captures)
 
     def _claim(self, limit: int, duration_s: float) -> list[tuple[sqlite3.Row, str]]:
-        """Lease rows: cameras in turn, longest unserved first; within a camera in the order they were committed."""
-        claimed: list[tuple[sqlite3.Row, str]] = []
-        with self._database.transaction() as connection:
-            now = self._now()
-            connection.execute(_RETURN_EXPIRED, (now,))
-            turn = connection.execute("SELECT coalesce(max(turn), 0) FROM camera").fetchone()[0]
-            # The last one claimed of each camera that may still have more.
-            last_seq = {
-                row["camera_id"]: 0
-                for row in connection.execute("SELECT camera_id FROM camera ORDER BY turn, camera_id")
-            }
-            while last_seq and len(claimed) < limit:
-                for camera_id in list(last_seq):
-                    row = connection.execute(_NEXT_OF_CAMERA, (camera_id, now, last_seq[camera_id])).fetchone()
-                    if row is None:
-                        del last_seq[camera_id]
-                        continue
-                    last_seq[camera_id] = row["seq"]
-                    lease = token_hex(16)
-                    connection.execute(
-                        "UPDATE capture SET state = 'leased', lease = ?, lease_until = ?, attempts = attempts + 1, "
-                        "maybe_sent = 1 WHERE seq = ?",
-                        (lease, now + duration_s, row["seq"]),
-                    )
-                    turn += 1
-                    connection.execute("UPDATE camera SET turn = ? WHERE camera_id = ?", (turn, camera_id))
-                    claimed.append((row, lease))
-                    if len(claimed) >= limit:
-                        break
-        return claimed
+        with self._database.transaction("lease") as connection:
+            return leases.claim(connection, self._policy, now=self._now(), limit=limit, duration_s=duration_s)
 
     def _with_picture(self, row: sqlite3.Row, lease: str) -> LeasedCapture | None:
         """The leased capture with its picture; None when the picture is no good and the row was put aside."""
+        capture_id = CaptureId(row["id"])
         try:
-            jpeg = self._pictures.read(row["file"])
+            jpeg = self._pictures.read(
+                row["file"], capture_id=capture_id, file_bytes=row["file_bytes"], digest=row["sha256"]
+            )
         except FileNotFoundError:
-            reason = "its picture is missing"
+            reason, code = "its picture is missing", GivenUp.PICTURE_MISSING
+        except OutboxCorrupt as error:
+            reason, code = str(error), GivenUp.PICTURE_DAMAGED
         except OSError as error:  # the lease runs out by itself: the disk may recover
             raise OutboxUnavailable(
                 "a picture cannot be read from the outbox: %(cause)s", cause=error.strerror or error
             ) from error
         else:
-            if len(jpeg) == row["size_bytes"] and picture_hash(jpeg) == row["sha256"]:
-                return to_leased(row, lease=lease, jpeg=jpeg)
-            reason = f"its picture is damaged: {len(jpeg)} bytes read, {row['size_bytes']} written"
+            return to_leased(row, lease=lease, jpeg=jpeg)
         logger.error("capture %s of camera %s is dead: %s", row["id"], row["camera_id"], reason)
-        self._end(CaptureId(row["id"]), lease, CaptureState.DEAD, reason=reason)
+        self._end(capture_id, lease, CaptureState.DEAD, reason=reason, code=code)
         return None
 
     def _end(
-        self, capture_id: CaptureId, lease: str, state: CaptureState, *, reason: str = "", event_ids: Sequence[str] = ()
+        self,
+        capture_id: CaptureId,
+        lease: str,
+        state: CaptureState,
+        *,
+        reason: str = "",
+        event_ids: Sequence[str] = (),
+        code: GivenUp | None = None,
     ) -> None:
         """Put a leased capture into a final state; then delete the pictures that nobody needs any more."""
-        with self._database.transaction() as connection:
-            cursor = connection.execute(
-                _END + _IF_HELD, (state, reason, json.dumps(list(event_ids)), capture_id, lease)
-            )
+        kept = state is not CaptureState.DELIVERED and code is not GivenUp.PICTURE_MISSING
+        places = (state, reason, json.dumps(list(event_ids)), code or "", int(kept), self._now())
+        durable = state is not CaptureState.DELIVERED or len(self._owed) >= OWED_MAX - 1 or self._waiting() <= 1
+        owed = self._take_owed() if durable else []
+        with self._giving_back(owed), self._database.transaction(_TRANSACTIONS[state], durable=durable) as connection:
+            cursor = connection.execute(_END + _IF_HELD, (*places, capture_id, lease))
             _require_held(cursor, capture_id)
-            files = self._prune(connection, state)
-            if state is CaptureState.DELIVERED:
+            if code is not None and code is not GivenUp.DELIVERY:
+                add_to_tally(connection, code, 1)
+            files: list[str] = []
+            if not kept:
                 files += [
                     row["file"] for row in connection.execute("SELECT file FROM capture WHERE id = ?", (capture_id,))
                 ]
-        self._remove_pictures(files)
+            files += upkeep.forget_excess(connection, self._policy, state)[0]
+        if durable:
+            self._remove_pictures([*owed, *files])
+        else:
+            self._owed += files
 
-    def _prune(self, connection: sqlite3.Connection, state: CaptureState) -> list[str]:
-        """Forget the oldest finished rows beyond the number kept; the names of their pictures."""
-        kept = self._kept.get(state)
-        if kept is None:
-            return []
-        last_kept = "(SELECT seq FROM capture WHERE state = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)"
-        files = [
-            row["file"]
-            for row in connection.execute(
-                f"DELETE FROM capture WHERE state = ?1 AND seq <= {last_kept} RETURNING file",  # noqa: S608 - constant text
-                (state, kept),
-            )
-        ]
-        if files:
-            connection.execute(
-                "INSERT INTO pruned (state, captures) VALUES (?1, ?2) "
-                "ON CONFLICT (state) DO UPDATE SET captures = captures + ?2",
-                (state, len(files)),
-            )
-        return files
+    def _waiting(self) -> int:
+        with self._database.reading() as connection:
+            return upkeep.waiting_count(connection)
 
-    def _remove_pictures(self, files: Sequence[str]) -> None:
-        """Delete pictures; what cannot be deleted now is an orphan, removed when the outbox is opened next."""
-        for file in files:
-            try:
-                self._pictures.remove(file)
-            except OSError as error:
-                logger.warning("a picture of the outbox cannot be deleted: %s", error)
+    def _take_owed(self) -> list[str]:
+        """The pictures whose rows are in the log already: whoever writes durably next makes them so."""
+        taken: list[str] = []
+        with contextlib.suppress(IndexError):  # another sender may take some at the same time
+            while True:
+                taken.append(self._owed.popleft())
+        return taken
+
+    @contextlib.contextmanager
+    def _giving_back(self, owed: list[str]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._owed += owed
+            raise
+
+
+_TRANSACTIONS = {
+    CaptureState.DELIVERED: "delivered",
+    CaptureState.REFUSED: "refused",
+    CaptureState.DEAD: "dead",
+}
+
+
+@contextlib.contextmanager
+def _opening(directory: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (OutboxUnavailable, OSError) as error:
+        raise ConfigurationError(
+            "the outbox in %(directory)s cannot be opened: %(cause)s", directory=directory, cause=error
+        ) from error
+
+
+def _not_written(error: OSError) -> OutboxUnavailable:
+    return OutboxUnavailable("a picture cannot be written to the outbox: %(cause)s", cause=error.strerror or error)
 
 
 def _require_held(cursor: sqlite3.Cursor, capture_id: CaptureId) -> None:

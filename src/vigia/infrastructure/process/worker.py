@@ -17,8 +17,8 @@ from vigia.application.ports import Clock
 from vigia.infrastructure.process.channel import SocketChannel, channel_pair
 
 TASK_TIMEOUT_S = 5.0
-ACCOUNT_PREFIX = "FINDFACE_"
-"""Of the variables that hold the account."""
+SECRET_PREFIXES = ("FINDFACE_", "VIGIA_FINDFACE", "VIGIA_OUTBOX")
+"""Of the variables that hold the account, and the keys of the outbox."""
 
 
 class SpawnedWorker:
@@ -89,7 +89,7 @@ class SpawnedWorker:
 
 
 def _environment() -> dict[str, str]:
-    """No account: a worker decodes what strangers send. And the way to this very vigia, wherever that is."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ACCOUNT_PREFIX)}
+    """No account and no key: a worker decodes what strangers send. And the way to this very vigia, wherever that is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SECRET_PREFIXES)}
     here = str(Path(vigia.__file__).parent.parent)
     return kept | {"PYTHONPATH": os.pathsep.join(part for part in (kept.get("PYTHONPATH", ""), here) if part)}
