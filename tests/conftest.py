@@ -1,5 +1,6 @@
 """Fixtures that several suites share; what they are made of is in ``support/``."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,17 @@ import pytest
 from making import MakeEvent, event_maker
 from running import Site, StandIn, base_settings
 from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
+from vigia.infrastructure.logging.loggers import VigiaLogger
+
+
+@pytest.fixture(autouse=True)
+def vigias_logger_as_it_was() -> Iterator[None]:
+    """A program's logger stays with its process; a test that runs a command in this one must leave no trace of it."""
+    logger = logging.getLogger("vigia")
+    handlers, level, propagate, route = list(logger.handlers), logger.level, logger.propagate, VigiaLogger.route
+    yield
+    logger.handlers[:], logger.propagate, VigiaLogger.route = handlers, propagate, route
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def figures_row(what: str, model: str, figures: PacedFigures) -> tuple[str, ...]
 def run(context: BenchContext) -> BenchResult:
     """Measure what ``paced-…`` promises."""
     clock = SystemClock()
-    deadline_s = clock.mono_s() + context.pick(full=150.0, quick=34.0)
+    deadline_s = clock.mono_s() + context.pick(full=115.0, quick=22.0)
     models = context.models()
     clips = {height: context.clips(height) for height in (720, 1080)}
     rows: list[tuple[str, ...]] = []
@@ -160,7 +160,7 @@ def _cases() -> list[_Case]:
 
 def _measure(site: Site, clips: Sequence[DemoClip], *, cameras: int, case: _Case, setting: str) -> PacedFigures:
     listed = site_cameras(clips, count=cameras, folder=site.context.out / "clips")
-    duration_s = site.context.pick(full=20.0, quick=7.0)
+    duration_s = site.context.pick(full=16.0, quick=6.0)
     return PacedFigures.of(site.run(listed, duration_s=duration_s, detector__model=setting, **case.settings))
 
 
@@ -188,7 +188,7 @@ class _Most:
         self._setting = setting
         self._deadline_s = deadline_s
         self._clock = SystemClock()
-        self._try_s = site.context.pick(full=12.0, quick=7.0)
+        self._try_s = site.context.pick(full=12.0, quick=6.0)
         self._found = Search(0, finished=False)
         self.tries: dict[int, PacedFigures] = {}
         """The better one of each number."""

@@ -9,7 +9,7 @@ from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Table, per
 from vigia.bench.site import WatchedRun, in_child, open_site, site_model, watched_run
 from vigia.bench.throughput_cases import case_settings, sample_streams
 
-COUNTS = (1, 2, 4, 8, 16, 24, 32)
+COUNTS = (1, 2, 4, 8, 16, 32)
 COUNTS_QUICK = (1, 8)
 COLUMNS = ("cameras", "fps", "k", "cores", "CPU a frame", "RSS", "RSS a camera", "age p99", "skipped")
 
@@ -28,10 +28,11 @@ SIMULATED = (
 def run(context: BenchContext) -> BenchResult:
     """Run each number of cameras in a fresh process."""
     clips, model = context.clips(720), site_model(context)
-    counts = COUNTS_QUICK if context.quick else COUNTS
+    counts, duration_s = COUNTS_QUICK if context.quick else COUNTS, context.pick(7.0, 5.0)
     with open_site(context) as site:
         runs = [
-            in_child(watched_run, site, clips, cameras=count, duration_s=8.0, detector__model=model) for count in counts
+            in_child(watched_run, site, clips, cameras=count, duration_s=duration_s, detector__model=model)
+            for count in counts
         ]
     bytes_alone = rss_bytes(runs[0])
     held = _held(context)
