@@ -37,7 +37,7 @@ bench: $(READY)
 	$(PY) -m vigia bench $(if $(QUICK),--quick) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
 	  $(if $(TRACKS),--tracks $(TRACKS)) $(ARGS)
 
-# Debian packages that some tests use (a real RTSP server, PostgreSQL and Chromium later); needs root.
+# Debian packages that some tests use (a real RTSP server, PostgreSQL; Chromium later); needs root.
 packages:
 	scripts/packages.sh
 

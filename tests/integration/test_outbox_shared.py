@@ -20,7 +20,9 @@ from vigia.testing.findface_stub import StubCamera, StubGroup, StubServer, StubS
 from vigia.testing.sim_clock import SimClock
 
 CAPTURES = 40
-"""Of each vigia."""
+"""Of the vigia that lives."""
+CAPTURES_MAX = 900
+"""Of each that is killed long before."""
 DIES_AT = (3, 6, 10)
 """Each vigia that is killed has leased so often."""
 KILLED = -9
@@ -58,9 +60,10 @@ def vigia(rig: PostgresRig, site: FaultySite, number: int, *, dies_at: int = 0) 
             rig.schema,
             site.stub.url,
             str(number),
-            str(CAPTURES),
+            str(CAPTURES_MAX if dies_at else CAPTURES),
             str(dies_at),
         ],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -68,7 +71,7 @@ def vigia(rig: PostgresRig, site: FaultySite, number: int, *, dies_at: int = 0) 
 
 
 def told_by(process: "subprocess.Popen[str]", *, code: int) -> dict[str, set[str]]:
-    """What it told until its end."""
+    """What it told until its end, which may come once it knows that the others are dead."""
     out, errors = process.communicate(timeout=90)
     assert process.returncode == code, errors
     told: dict[str, set[str]] = {"committed": set(), "took": set()}

@@ -81,6 +81,8 @@ class StandIn:
     cameras: list[dict[str, Any]]
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    faults: dict[str, Any] | None = None
+    """A scenario of the next start: see docs/faults.md."""
 
     @property
     def url(self) -> str:
@@ -95,6 +97,10 @@ class StandIn:
         seed.write_text(json.dumps(document))
         command = [sys.executable, "-m", "vigia", "findface-stub", "--with-parent", "--seed", str(seed)]
         command += ["--data", str(self.directory / "data"), "--port", str(self.port)]
+        if self.faults is not None:
+            scenario = self.directory / "faults.yaml"
+            scenario.write_text(yaml.safe_dump(self.faults))
+            command += ["--faults", str(scenario)]
         log = (self.directory / "stub.log").open("ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment())
         log.close()

@@ -48,6 +48,7 @@ def test_every_setting_reaches_its_place() -> None:
         ({"number_of_best_shots": "2", "post_best_track_frame": "false", "overall_only": "false"}, "has no effect"),
         ({"roi": "640x480"}, r"tracks\.roi: a region is written WxH\+X\+Y"),
         ({"rot": "0x480+0+0"}, r"tracks\.rot: a region is at least 1x1"),
+        ({"roi": "640x480+0+0", "rot": "640x480+640+0"}, r"roi \(640x480\+0\+0\) and .* no face would ever be sent"),
         ({"number_of_best_shots": "11"}, "whole number from 1 to 10"),
         ({"realtime_post_interval_s": "0"}, r"number from 0\.1 to 3600"),
     ],

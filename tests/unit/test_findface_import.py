@@ -114,6 +114,17 @@ def test_a_limit_that_is_off_there_is_off_here() -> None:
     assert of({"imotion_threshold": 0})["imotion_threshold"].value is False
 
 
+def test_what_is_kept_for_an_external_detector_counts_only_where_there_is_one() -> None:
+    blocks = {
+        "stream_settings": {"detectors": {"face": {"roi": "640x480+0+0", "filter_min_size": 80}}},
+        "external_detector_settings": {"roi": {}, "filter_min_size": 0},
+    }
+    watched = of({**blocks, "external_detector": False})
+    assert (watched["filter_min_size"].value, watched["roi"].value) == (80, "640x480+0+0")
+    external = of({**blocks, "external_detector": True})
+    assert (external["filter_min_size"].value, external["roi"].value) == (0, "640x480+0+0")
+
+
 @pytest.mark.parametrize(
     "wrapped",
     [

@@ -44,3 +44,12 @@ def test_a_region_of_a_larger_picture_meets_a_smaller_one_nowhere() -> None:
     region = PictureRegion.parse("100x100+1280+0")
     assert region.meets((1920, 1080))
     assert not region.meets((1280, 720))
+
+
+def test_regions_overlap_where_they_share_a_pixel() -> None:
+    region = PictureRegion.parse("100x100+200+200")
+    assert region.overlaps(PictureRegion.parse("1x1+299+299"))
+    assert region.overlaps(PictureRegion.parse("1000x1000+0+0"))
+    for apart in ("200x400+0+0", "100x100+300+200", "400x200+0+0", "100x100+200+300"):
+        assert not region.overlaps(PictureRegion.parse(apart))
+        assert not PictureRegion.parse(apart).overlaps(region)

@@ -35,6 +35,7 @@ class Sighted:
     """Finds a scripted face only when it has FLOOR_PX pixels of the input; notes every look."""
 
     name = "sighted"
+    sure_confidence = 0.6
     looks: list[tuple[int, Region | None]] = field(default_factory=list)
 
     def input_width_for(self, *, frame_width: int, min_face_px: float) -> int:

@@ -117,6 +117,15 @@ def test_prediction_has_a_limit_and_keeps_boxes_boxes(make_event: MakeEvent) -> 
     assert expected_boxes([], 0.0).shape == (0, 4)
 
 
+def test_a_face_is_not_expected_to_go_on_growing(make_event: MakeEvent) -> None:
+    track = track_of(make_event(400, 300, frame=0, side_px=100))
+    for frame in range(1, 10):
+        track.add_event(make_event(400, 300, frame=frame, side_px=100 + 4 * frame))
+    soon, later = (expected_boxes([track.snapshot], track.last.at_mono_s + s)[0] for s in (0.1, 0.9))
+    assert 138 < soon[2] - soon[0] < 150
+    assert soon[2] - soon[0] < later[2] - later[0] < 180, "at 120 px a second it would have 244"
+
+
 def test_movement_is_the_farthest_from_the_start(make_event: MakeEvent) -> None:
     track = track_of(make_event(100, 100, frame=0))
     for frame, x in enumerate([130, 190, 110], start=1):

@@ -1,5 +1,7 @@
 """Filters give their reasons."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,20 @@ def test_a_shot_is_asked_for_size_place_quality_and_a_picture(make_event: MakeEv
     assert not strict.shot_fits(make_event(score=0.2))
     assert not strict.shot_fits(make_event(x=500))
     assert not strict.shot_fits(make_event().without_picture())
+    assert not strict.shot_fits(replace(make_event(), sure=False)), "weak faces keep a track, they are not sent"
+
+
+def test_a_track_whose_best_face_is_a_weak_one_has_nothing_to_send(make_event: MakeEvent) -> None:
+    limits = TrackFilter(min_size_px=60)
+    track = Track(
+        TrackId(1),
+        replace(make_event(side_px=50, score=0.4), postable=False),
+        miss_interval_s=1.0,
+        duration_max_s=0.0,
+    )
+    track.add_event(replace(make_event(x=120, frame=1, score=0.6), sure=False, postable=False))
+    assert track.best.frame_index == 1
+    assert limits.reject(track) is FilterReason.POOR_QUALITY
 
 
 def test_only_what_is_inside_rot_is_followed(make_event: MakeEvent) -> None:

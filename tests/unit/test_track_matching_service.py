@@ -142,6 +142,22 @@ def test_a_weak_face_takes_no_track_from_a_sure_one_and_none_by_distance() -> No
     assert matches == {1: 0, 2: 1}
 
 
+def test_a_weak_face_must_lie_where_its_track_is_expected() -> None:
+    tracks, beside = as_boxes_xyxy([[100, 100, 200, 200]]), as_boxes_xyxy([[150, 100, 250, 200]])
+    assert SERVICE.match(beside[0], tracks[0], FRAME)[0] == pytest.approx(1 / 3)
+    assert SERVICE.assign(beside, expected(tracks, spread=0.0), FRAME, weak=np.array([False]))
+    assert not SERVICE.assign(beside, expected(tracks, spread=0.0), FRAME, weak=np.array([True]))
+
+
+def test_who_was_just_seen_is_before_who_was_silent() -> None:
+    silent, seen = (100.0, 100.0, 200.0, 200.0, 0.0, 0.9), (125.0, 100.0, 225.0, 200.0, 0.0, 0.1)
+    between = as_boxes_xyxy([[110, 100, 210, 200]])
+    (match,) = SERVICE.assign(between, Expected([silent, seen], at_edge=False), FRAME)
+    assert match.track == 1
+    (match,) = SERVICE.assign(between, Expected([(*silent[:5], 0.1), seen], at_edge=False), FRAME)
+    assert match.track == 0, "of two that were just seen, the one that overlaps more"
+
+
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_the_best_total_is_the_best_of_all(rows: int, columns: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -47,6 +47,8 @@ class Wiring:
     """Beside the main path: their failure is told, but stops nothing."""
     outbox: ManagedOutbox
     recognizer: Recognizer
+    shared_outbox: bool = False
+    """Other vigias commit to the outbox and send from it: how many captures wait is read and not reckoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class ApplicationOrchestrator:
         self._stop = stop if stop is not None else threading.Event()
         self._tally_before = wiring.outbox.tally()
         self._tally = OutboxTally()
-        self._carried_over = wiring.outbox.stats().unsent
+        self._carried_over = self._unsent_read = wiring.outbox.stats().unsent
         self._started_s = clock.mono_s()
         self._steady_from: tuple[float, int] | None = None
         self._steady_to: tuple[float, int] | None = None
@@ -236,7 +238,11 @@ class ApplicationOrchestrator:
             committed=view.committed,
             commit_waiting=view.commit_waiting,
             delivery=stats,
-            unsent=max(0, self._carried_over + view.committed - sent - tally.lost_to_senders),
+            unsent=(
+                self._unsent_read
+                if wiring.shared_outbox
+                else max(0, self._carried_over + view.committed - sent - tally.lost_to_senders)
+            ),
             shards=view.shards,
             details=view.details,
             restarts=view.restarts,
@@ -247,6 +253,8 @@ class ApplicationOrchestrator:
         """What happened to captures without a sender since the start; that of a moment ago while it cannot be read."""
         try:
             self._tally = self._wiring.outbox.tally().since(self._tally_before)
+            if self._wiring.shared_outbox:
+                self._unsent_read = self._wiring.outbox.stats().unsent
         except OutboxUnavailable:
             logger.debug("the outbox's tally cannot be read now")
 

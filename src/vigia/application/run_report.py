@@ -30,6 +30,8 @@ class RunFacts:
     gc_pause_max_s: float = 0.0
     passages: PassageReport | None = None
     survivors: tuple[str, ...] = ()
+    shared_outbox: bool = False
+    """Other vigias commit to the outbox and send from it too: what is in it is not what this run alone did to it."""
 
     @property
     def balanced(self) -> bool:
@@ -39,7 +41,7 @@ class RunFacts:
         return (
             self.ledger.balanced
             and self.ledger.captures == status.committed + self.lost + status.commit_waiting
-            and self.carried_over + status.committed == ended
+            and (self.shared_outbox or self.carried_over + status.committed == ended)
         )
 
 
@@ -103,5 +105,6 @@ def run_report(facts: RunFacts) -> dict[str, Any]:
         ],
         "worker_restarts": status.restarts,
         "survivors": list(facts.survivors),
+        "shared_outbox": facts.shared_outbox,
         "balanced": facts.balanced,
     }

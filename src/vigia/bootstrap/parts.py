@@ -21,6 +21,7 @@ from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.detection.store import ModelStore
 from vigia.infrastructure.logging import AsyncLogger, ConsoleSink, JsonFileSink, capture_library_logs
 from vigia.infrastructure.outbox.directory import PICTURES_NAME
+from vigia.infrastructure.outbox.postgres_address import PostgresAddress
 from vigia.infrastructure.outbox.sealing import KeySource, PictureSealer
 from vigia.infrastructure.video.picture import SwscalePictureScaler
 
@@ -43,7 +44,9 @@ def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None =
             )
         )
     password, keys = settings.findface.password, settings.outbox.encryption_keys
+    url = settings.outbox.url
     secrets = [] if password is None else [password.get_secret_value()]
+    secrets += [] if url is None else PostgresAddress(url.get_secret_value()).secrets
     secrets += [] if keys is None else [*keys.get_secret_value().replace(",", " ").split()]
     async_logger = AsyncLogger(sinks, clock=clock, queue_size=settings.log.queue_size, secrets=secrets)
     async_logger.start()

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from vigia.application.balancer import Balancer
 from vigia.application.crew import CaptureCounts, Crew
-from vigia.application.errors import ConfigurationError, CredentialsRejected, LicenseRejected, RetryableError
+from vigia.application.errors import (
+    ConfigurationError,
+    CredentialsRejected,
+    LicenseRejected,
+    OutboxUnavailable,
+    RetryableError,
+)
 from vigia.application.frame_windows import FrameWindows
 from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
 from vigia.application.ports import Clock, ManagedOutbox, Outbox, Recognizer, Sheddable
@@ -24,13 +30,13 @@ from vigia.application.use_cases.send_to_findface import SendOptions, SendToFind
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
 from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew
 from vigia.bootstrap.hot_path import HotPath
+from vigia.bootstrap.outbox_choice import settle_s, wait_for_outbox
 from vigia.bootstrap.parts import (
     WEAK_SHARE,
     camera_repository,
     detector_factory,
     findface_client,
     resolved_model,
-    sufficient_sealer,
 )
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
@@ -115,13 +121,9 @@ class System:
         steady_heap()
         model = resolved_model(settings)
         self._model = model[0].name
-        outbox = SqliteOutbox(
-            settings.outbox_directory,
-            self._clock,
-            policy=settings.outbox.policy,
-            free_bytes_min=settings.outbox.free_bytes_min,
-            codec=sufficient_sealer(settings),
-        )
+        outbox = wait_for_outbox(settings, clock=self._clock, stop=self._stop)
+        if outbox is None:
+            return None
         with contextlib.closing(outbox):
             client = findface_client(settings, clock=self._clock)
             with contextlib.closing(client):
@@ -162,6 +164,7 @@ class System:
             ],
             outbox=outbox,
             recognizer=recognizer,
+            shared_outbox=settings.outbox.url is not None,
         )
         orchestrator = ApplicationOrchestrator(
             wiring,
@@ -301,7 +304,9 @@ class System:
                 send_max_s=3.0 * settings.findface.timeouts_total_s,
             ),
             policy=DeliveryRetryPolicy(
-                backoff=Backoff(cap_s=settings.delivery.retry_max_s), failures_max=settings.delivery.attempts_max
+                backoff=Backoff(cap_s=settings.delivery.retry_max_s),
+                failures_max=settings.delivery.attempts_max,
+                settle_s=settle_s(settings),
             ),
         )
 
@@ -316,11 +321,12 @@ class System:
             model=self._model,
             carried_over=orchestrator.carried_over,
             lost=hands.crew.view().lost,
-            pending=outbox.stats().unsent,
+            pending=_unsent(orchestrator, outbox),
             cpu_s=cpu_s,
             rss_bytes=self._facts.rss_bytes() + hands.crew.outside().rss_bytes,
             passages=self._passages(hands, outbox),
             survivors=tuple(orchestrator.survivors),
+            shared_outbox=self._settings.outbox.url is not None,
         )
 
     def _passages(self, hands: "_Hands", outbox: ManagedOutbox) -> PassageReport | None:
@@ -348,6 +354,15 @@ class System:
             captures=delivered,
             min_face_px=self._settings.detector.min_face_px,
         )
+
+
+def _unsent(orchestrator: ApplicationOrchestrator, outbox: Outbox) -> int:
+    """What waits at the end; as last known when the outbox's server is away."""
+    try:
+        return outbox.stats().unsent
+    except OutboxUnavailable as error:
+        logger.warning("how many captures wait cannot be read: %s", error)
+        return orchestrator.status().unsent
 
 
 @dataclass(frozen=True, slots=True)

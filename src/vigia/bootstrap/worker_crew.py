@@ -89,7 +89,9 @@ def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions,
         settings=settings.model_copy(
             update={
                 "findface": FindfaceSettings(),
-                "outbox": settings.outbox.model_copy(update={"encryption_keys": None, "encryption_key_file": None}),
+                "outbox": settings.outbox.model_copy(
+                    update={"url": None, "encryption_keys": None, "encryption_key_file": None}
+                ),
                 "cameras": listed,
             }
         ),

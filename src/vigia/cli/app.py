@@ -16,6 +16,7 @@ from vigia.cli import (
     check_command,
     demo_command,
     models_command,
+    outbox_command,
     run_command,
     settings_command,
     stub_command,
@@ -51,6 +52,7 @@ app.command("bench")(bench_command.bench)
 app.command("findface-stub")(stub_command.findface_stub)
 app.add_typer(cameras_command.app, name="cameras")
 app.add_typer(models_command.app, name="models")
+app.add_typer(outbox_command.app, name="outbox")
 app.add_typer(settings_command.app, name="settings")
 
 

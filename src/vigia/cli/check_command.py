@@ -14,6 +14,7 @@ from rich.table import Table
 from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.bootstrap import detector_factory, findface_client
 from vigia.bootstrap.capacity import measure_capacity
+from vigia.bootstrap.outbox_choice import probe_outbox
 from vigia.bootstrap.parts import WEAK_SHARE
 from vigia.cli.cameras_command import read_cameras
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
@@ -54,6 +55,7 @@ def check(
     findings = [
         Finding(translate("configuration"), ok=True, text=translate("valid")),
         _look(translate("data directory"), lambda: _directory(settings.data_dir)),
+        _look(translate("outbox"), lambda: probe_outbox(settings)),
         _look(translate("model"), lambda: detector_factory(settings)().name),
         findface,
     ]

@@ -54,6 +54,12 @@ class PictureRegion:
         x, y = (left + right) / 2.0, (top + bottom) / 2.0
         return bool(self.left <= x < self.left + self.width and self.top <= y < self.top + self.height)
 
+    def overlaps(self, other: "PictureRegion") -> bool:
+        """Whether both have a pixel in common."""
+        across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
+        down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
+        return across > 0 and down > 0
+
     def meets(self, size_wh: tuple[int, int]) -> bool:
         """Whether any of it lies in a picture of this width and height, pixels."""
         return self.left < size_wh[0] and self.top < size_wh[1]

@@ -66,8 +66,10 @@ class TrackFilter:
         return self.inside_roi(box_xyxy)
 
     def shot_fits(self, event: FaceEvent) -> bool:
-        """Whether a shot may be sent, whatever becomes of its track."""
-        return event.picture is not None and event.quality.score >= self.min_quality and self.box_fits(event.box_xyxy)
+        """Whether a shot may be sent, whatever becomes of its track: one that the detector was sure of."""
+        if not event.sure or event.picture is None or event.quality.score < self.min_quality:
+            return False
+        return self.box_fits(event.box_xyxy)
 
     def followed(self, box_xyxy: Box) -> bool:
         """Whether a face is where faces are followed."""
@@ -84,7 +86,7 @@ class TrackFilter:
             (not self.large_enough(best.box_xyxy), FilterReason.TOO_SMALL),
             (not self.small_enough(best.box_xyxy), FilterReason.TOO_LARGE),
             (not self.inside_roi(best.box_xyxy), FilterReason.OUTSIDE_ROI),
-            (best.quality.score < self.min_quality, FilterReason.POOR_QUALITY),
+            (best.quality.score < self.min_quality or not best.sure, FilterReason.POOR_QUALITY),
             (track.moved_max_px < movement_min_px, FilterReason.DID_NOT_MOVE),
             (best.picture is None, FilterReason.NO_PICTURE),
         )

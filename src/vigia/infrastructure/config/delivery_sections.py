@@ -49,6 +49,13 @@ def _findface_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _postgres_url(url: SecretStr) -> SecretStr:
+    """Only what it begins with: the outbox itself tells more, and never a part of it."""
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise invalid(lambda key: ConfigurationError("%(key)s must begin with postgresql://", key=key))
+    return url
+
+
 def _camera_id(camera_id: str) -> str:
     if not _CAMERA_ID.fullmatch(camera_id):
         raise invalid(
@@ -84,6 +91,9 @@ class OutboxSettings(Section):
 
     directory: UsablePath | None = None
     """Its directory; empty = ``outbox`` in ``data_dir``. Only one vigia may use it."""
+    url: Annotated[SecretStr, Field(min_length=1, max_length=4096), AfterValidator(_postgres_url)] | None = None
+    """A PostgreSQL database instead, ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, which several vigias may share;
+    better ``VIGIA_OUTBOX__URL``. Needs the extra ``postgres``. ``min_free_mb`` does not count there."""
     lease_s: Annotated[float, Field(ge=5.0, le=3600.0)] = 600.0
     """How long a sender may hold a capture before it goes back, seconds; more than three times all FindFace
     time-outs together: a doubtful one is looked up, page by page, then sent. A restart does not wait for it."""

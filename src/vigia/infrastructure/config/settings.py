@@ -264,7 +264,7 @@ def _reading(layers: Sequence[Layer]) -> Iterator[None]:
 def _redacted(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: shown_url(inner) if key == "url" and inner is not None else _redacted(inner)
+            key: shown_url(inner) if key == "url" and isinstance(inner, str) else _redacted(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):

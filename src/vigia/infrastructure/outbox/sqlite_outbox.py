@@ -201,7 +201,7 @@ class SqliteOutbox(SqliteDesk):
                 self._database.flush()
                 self._remove_pictures(owed)
             except OutboxUnavailable as error:  # orphans, removed when the outbox is opened next
-                logger.warning("pictures of the outbox cannot be deleted: %s", error)
+                logger.warning("a picture of the outbox cannot be deleted: %s", error)
         self._database.close()
         self._directory.close()
 
