@@ -9,6 +9,7 @@ import pytest
 
 from vigia.application.camera_pipeline import NO_KEY_FRAME, OVERLOAD, STOPPED, CameraPipeline
 from vigia.application.camera_shard import RUN_MAX, CameraShard
+from vigia.application.closer_look import CREDIT_MAX
 from vigia.application.errors import OutboxUnavailable, SourceUnreachable
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
@@ -52,10 +53,17 @@ class Rig:
     """A shard with cameras that a test feeds by hand."""
 
     def __init__(
-        self, *, k: int = 1, k_max: int | None = None, decode_s: float = 0.0, delay: int = 0, gate: float = 0.0
+        self,
+        *,
+        k: int = 1,
+        k_min: int | None = None,
+        k_max: int | None = None,
+        decode_s: float = 0.0,
+        delay: int = 0,
+        gate: float = 0.0,
     ) -> None:
         self.clock = SimClock()
-        limits = LoadLimits(k_min=k, k_max=k if k_max is None else k_max)
+        limits = LoadLimits(k_min=k if k_min is None else k_min, k_max=k if k_max is None else k_max)
         self.arrived = threading.Event()
         self.shard = CameraShard(
             "shard-0",
@@ -158,7 +166,34 @@ def test_one_passage_is_one_capture_at_any_cadence(k: int) -> None:
     assert rig.shelf.requests[0].event.picture is not None
     assert page.balanced
     assert page.received == 105
-    assert rig.detector.calls == page.frames[FrameFate.DETECTED] == -(-105 // k)
+    assert page.frames[FrameFate.DETECTED] == -(-105 // k)
+    assert rig.detector.calls == page.frames[FrameFate.DETECTED] + 2, "and a closer look at the two best shots"
+
+
+def test_under_load_no_shot_is_looked_at_closer() -> None:
+    rig = Rig(k=2, k_min=1)
+    rig.camera()
+    rig.play(passage(60))
+    page = rig.finish()
+    assert rig.shard.load.rung.k == 2
+    assert len(rig.shelf.requests) == 1
+    assert rig.detector.calls == page.frames[FrameFate.DETECTED]
+
+
+def test_tracks_that_end_together_share_the_closer_looks_that_a_camera_has() -> None:
+    rig = Rig()
+    rig.camera()
+    crowd = [[x, y, x + 80, y + 80] for x in range(5, 500, 100) for y in (10, 120, 240)]
+    pictures = [
+        ScriptedPicture(
+            faces_xyxy=tuple((left + step, top, right + step, bottom) for left, top, right, bottom in crowd)
+        )
+        for step in range(40)
+    ]
+    rig.play(pictures)
+    page = rig.finish()
+    assert len(rig.shelf.requests) == len(crowd)
+    assert rig.detector.calls == page.frames[FrameFate.DETECTED] + CREDIT_MAX
 
 
 def test_a_track_ends_although_the_camera_falls_silent() -> None:

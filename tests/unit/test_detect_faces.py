@@ -49,6 +49,8 @@ def test_each_face_becomes_an_event_with_its_frames_facts() -> None:
         assert event.frame_size_wh == (640, 360)
         assert event.picture is frame.picture
         assert event.landmarks.shape == (5, 2)
+        assert event.frame_boxes_xyxy is not None, "the posted region keeps clear of the others"
+        np.testing.assert_array_equal(event.frame_boxes_xyxy, TWO_FACES.faces_xyxy)
         assert np.float32(event.confidence) == np.float32(0.9)
         assert 0.0 <= event.quality.score <= 1.0
         assert event.postable

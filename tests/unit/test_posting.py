@@ -1,7 +1,7 @@
 """Which shots of a track are sent, and when: examples, and what holds for every track and every policy."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -17,9 +17,10 @@ from vigia.application.track_poster import TrackPoster
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.manage_tracks_use_case import Association
 from vigia.domain.camera import Camera, CameraId
+from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.ledger import CameraLedger, FilterReason, LedgerPage, TrackFate
 from vigia.domain.motion import TrackEnd, TrackId
-from vigia.domain.posting import PostingPolicy, pose_distance
+from vigia.domain.posting import RIVAL_GAP_S, RIVAL_SHARE, PostingPolicy, ShotSelection, pose_distance
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
 from vigia.testing.video import ScriptedPicture, landmarks_for
@@ -52,8 +53,14 @@ class Scene:
     """One track before one poster; what is offered is noted with the time at which it was."""
 
     def __init__(
-        self, policy: PostingPolicy, *, track_filter: TrackFilter | None = None, refused: Sequence[int] = ()
+        self,
+        policy: PostingPolicy,
+        *,
+        track_filter: TrackFilter | None = None,
+        refused: Sequence[int] = (),
+        closer: Mapping[int, float] | None = None,
     ) -> None:
+        self.closer_looks: list[list[int]] = []
         self.posts: list[Post] = []
         self.offers = 0
         self.ledger = CameraLedger(GATE.id)
@@ -69,7 +76,14 @@ class Scene:
             track_filter=track_filter or TrackFilter(min_quality=0.3, events_min=1),
             captures=self,
             ledger=self.ledger,
+            closer=None if closer is None else lambda events: self._judge(events, closer),
         )
+
+    def _judge(self, events: Sequence[FaceEvent], scores: Mapping[int, float]) -> list[Quality] | None:
+        """What a closer look finds of these events; None for those that there is no time for."""
+        self.closer_looks.append([int(event.id) for event in events])
+        assert all(event.picture is not None for event in events)
+        return [Quality(scores[event.id]) for event in events] if all(event.id in scores for event in events) else None
 
     def offer(self, request: CaptureRequest) -> None:
         self.offers += 1
@@ -236,7 +250,70 @@ def test_by_default_the_best_is_sent_once_at_the_end() -> None:
     scene = Scene(PostingPolicy())
     scene.play(every_third([0.4, 0.9, 0.5, 0.9]))
     assert [(post.event, post.reason, post.chosen_as) for post in scene.posts] == [(2, "silence", "best")]
-    assert scene.most_pictures == 1
+    assert scene.most_pictures == 2, "the best shot's and its rival's"
+
+
+def test_a_closer_look_decides_between_the_best_shot_and_its_rival() -> None:
+    looks = every_third([0.4, 0.9, 0.5, 0.8])
+    for judged, sent in (({2: 0.6, 4: 0.7}, 4), ({2: 0.7, 4: 0.6}, 2), ({2: 0.7, 4: 0.7}, 2), ({}, 2)):
+        scene = Scene(PostingPolicy(), closer=judged)
+        scene.play(looks)
+        assert scene.closer_looks == [[2, 4]]
+        assert [(post.event, post.chosen_as) for post in scene.posts] == [(sent, "best")]
+
+
+def test_no_closer_look_where_there_is_nothing_to_decide() -> None:
+    alone = [Look(0.0, 0.8)]
+    far_worse = every_third([0.4, 0.9, 0.5])
+    too_near = [Look(0.0, 0.8), Look(0.1, 0.9), Look(0.1, 0.8)]
+    refused = every_third([0.2, 0.2, 0.2])
+    for looks in (alone, far_worse, too_near, refused):
+        scene = Scene(PostingPolicy(), closer={})
+        scene.play(looks)
+        assert scene.closer_looks == []
+        assert scene.most_pictures <= 2
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PostingPolicy(best_shots=3),
+        PostingPolicy(overall_only=False),
+        PostingPolicy(post_best=False, post_first=True),
+    ],
+)
+def test_rivals_are_kept_only_where_one_best_shot_is_sent(policy: PostingPolicy) -> None:
+    scene = Scene(policy, closer={})
+    scene.play(every_third([0.8, 0.9, 0.8, 0.9]))
+    assert scene.closer_looks == []
+    assert not policy.has_rival
+
+
+def test_the_first_shot_is_sent_although_it_lost_against_its_rival() -> None:
+    scene = Scene(PostingPolicy(post_first=True), closer={1: 0.1, 3: 0.2})
+    scene.play(every_third([0.9, 0.4, 0.8]))
+    assert [(post.event, post.chosen_as) for post in scene.posts] == [(3, "best"), (1, "first")]
+
+
+@settings(max_examples=300)
+@given(looks=LOOKS)
+def test_the_rival_is_far_from_the_best_shot_and_nearly_as_good(looks: list[Look]) -> None:
+    make, at_s = event_maker(), 0.0
+    selection: ShotSelection | None = None
+    for number, look in enumerate(looks):
+        at_s += look.after_s
+        event = make(frame=number, at_s=at_s, score=look.score)
+        if selection is None:
+            selection = ShotSelection(PostingPolicy(), event, fits=True)
+        else:
+            selection.add(event, fits=True)
+        pair = selection.rivals()
+        if pair is None:
+            continue
+        best, rival = (shot.event for shot in pair)
+        assert best is selection.best
+        assert abs(best.at_mono_s - rival.at_mono_s) >= RIVAL_GAP_S
+        assert RIVAL_SHARE * best.quality.score <= rival.quality.score <= best.quality.score
 
 
 def test_first_best_and_last_are_three_shots_unless_they_are_one() -> None:

@@ -120,13 +120,25 @@ def test_a_trace_is_told_from_defocus(name: str, side_px: float) -> None:
     assert trace < defocus - 0.1
 
 
+@pytest.mark.parametrize("name", sorted(PLANES))
+@pytest.mark.parametrize("side_px", [70.0, 100.0, 150.0, 250.0])
+def test_detail_tells_sharp_faces_apart_where_sharpness_hardly_does(name: str, side_px: float) -> None:
+    frame, box = scene(name, side_px)
+    sharp = judged(frame, box).parts
+    nearly = judged(cv2.GaussianBlur(frame, (0, 0), 0.01 * side_px), box).parts
+    assert nearly["sharpness"] > 0.75 * sharp["sharpness"]
+    assert nearly["detail"] / sharp["detail"] < nearly["sharpness"] / sharp["sharpness"] - 0.05
+
+
 @few
 @given(name=names, side_px=st.floats(40, 250), noise=st.floats(0.5, 4.0))
 def test_noise_is_not_taken_for_sharpness(name: str, side_px: float, noise: float) -> None:
     frame, box = scene(name, side_px)
     soft = cv2.GaussianBlur(frame, (0, 0), 0.05 * side_px)
     grains = np.random.default_rng(3).standard_normal(frame.shape).astype(np.float32) * noise
-    assert judged(soft + grains, box).parts["sharpness"] < 0.7 * judged(frame, box).parts["sharpness"]
+    clean, grainy = judged(frame, box).parts, judged(soft + grains, box).parts
+    assert grainy["sharpness"] < 0.7 * clean["sharpness"]
+    assert grainy["detail"] < 0.7 * clean["detail"]
 
 
 @few

@@ -9,11 +9,13 @@ import pytest
 
 from vigia.bench import gallery, quality
 from vigia.bench.context import BenchContext
-from vigia.bench.quality_choice import Observation, Rule
+from vigia.bench.quality_choice import Observation, Rule, seen
 from vigia.bench.quality_fit import Candidates, candidates_of, fit, held_out
 from vigia.bench.quality_tracks import FPS, HEIGHT, WIDTH, Candidate, Find, TrackPlan, plan_tracks, scenes, shots_of
 from vigia.bench.quality_views import View
+from vigia.bootstrap.parts import detector_factory
 from vigia.domain.event import Quality
+from vigia.domain.posting import RIVAL_SHARE
 from vigia.domain.quality import WEIGHTS
 from vigia.infrastructure.demo.portraits import Look
 
@@ -47,6 +49,32 @@ def test_each_rule_chooses_what_it_says() -> None:
     assert indexes[Rule.FIRST] == 0
     assert indexes[Rule.MIDDLE] == 2
     assert one.chosen("m", 1, Rule.RANDOM) is one.chosen("m", 1, Rule.RANDOM)
+
+
+def test_vigia_chooses_what_its_track_chose_and_nothing_where_that_was_not_tried() -> None:
+    one = replace(passage([0.1, 0.5, 0.9], {0: 0.2, 1: 0.8, 2: 0.4}), picks={("m", 1): 2})
+    chosen = one.chosen("m", 1, Rule.VIGIA)
+    assert chosen is not None
+    assert chosen.index == 2
+    assert one.chosen("m", 3, Rule.VIGIA) is None
+
+
+def test_a_passage_is_looked_at_once_and_chosen_from_at_every_cadence(tmp_path: Path) -> None:
+    detector = detector_factory(BenchContext(tmp_path).settings(detector__model="centerface"))()
+    plan = plan_tracks(1, seed=5)[0]
+    short = replace(plan, views=plan.views[:30])
+    one = seen(short, {"centerface": detector, "quick": detector}, min_face_px=60.0)
+    looked_at = {
+        name: [each.index for each in one.candidates if name in each.finds] for name in ("centerface", "quick")
+    }
+    assert looked_at["centerface"] == [index for index in looked_at["quick"] if index % 3 == 0], "a slow model"
+    assert set(one.picks) == {("centerface", 3), ("quick", 1), ("quick", 3)}
+    assert one.picks["centerface", 3] == one.picks["quick", 3]
+    for (model, k), index in one.picks.items():
+        found = one.found(model, k)
+        assert index in {candidate.index for candidate, _ in found}
+        best = max(find.quality.score for _, find in found)
+        assert one.candidates[index].finds[model].quality.score >= RIVAL_SHARE * best
 
 
 def test_only_frames_that_are_looked_at_and_found_can_be_chosen() -> None:

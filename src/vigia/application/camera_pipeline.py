@@ -55,7 +55,7 @@ SKIP_MEMORY_S = 30.0
 class CameraPipeline:
     """Turns one camera's packets into tracks and captures.
 
-    Owner: the shard's thread. Bounds: one decoder, the pictures of open tracks (one each by default, else as
+    Owner: the shard's thread. Bounds: one decoder, the pictures of open tracks (two each by default, else as
     ``PostingPolicy`` says).
 
     Args:

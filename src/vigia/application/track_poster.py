@@ -17,7 +17,7 @@ from vigia.application.use_cases.manage_tracks_use_case import Association
 from vigia.domain.appearance import describe
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
-from vigia.domain.event import FaceEvent
+from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.ledger import CameraLedger, FilterReason, TrackFate
 from vigia.domain.motion import TrackEnd, TrackId
 from vigia.domain.passage_memory import PassageMemory, PassageTrace
@@ -40,6 +40,14 @@ class CaptureSink(Protocol):
         ...
 
 
+class CloserJudge(Protocol):
+    """Judges shots once more, closer."""
+
+    def __call__(self, events: Sequence[FaceEvent], /) -> Sequence[Quality] | None:
+        """The quality of each; None when there is no time for it."""
+        ...
+
+
 class TrackPoster:
     """Follows one camera's tracks and posts their shots.
 
@@ -52,6 +60,7 @@ class TrackPoster:
         captures: takes the shots.
         ledger: where tracks end, in the books.
         memory: of the passages captured before; None = a track that broke is captured again.
+        closer: decides between the best shot of a track and its rival; None = the score alone does.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class TrackPoster:
         captures: CaptureSink,
         ledger: CameraLedger,
         memory: PassageMemory | None = None,
+        closer: CloserJudge | None = None,
     ) -> None:
         self._camera = camera
         self._policy = policy
@@ -70,6 +80,7 @@ class TrackPoster:
         self._captures = captures
         self._ledger = ledger
         self._memory = memory
+        self._closer = closer
         self._open: dict[TrackId, ShotSelection] = {}
 
     def follow(self, associations: Iterable[Association]) -> None:
@@ -116,6 +127,7 @@ class TrackPoster:
                 self._ledger.book_track(TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
                 return
         if reason is None:
+            self._compare(selection)
             end = "" if track.end is None else track.end.value
             for shot, chosen_as in selection.final():
                 self._offer(track.id, selection, shot, reason=end, chosen_as=chosen_as)
@@ -127,6 +139,15 @@ class TrackPoster:
             self._ledger.book_track(TrackFate.LOST)
         else:
             self._ledger.book_track(TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
+
+    def _compare(self, selection: ShotSelection) -> None:
+        """Look closer at the best shot and its rival, where there is one that is nearly as good."""
+        pair = selection.rivals()
+        if pair is None or self._closer is None:
+            return
+        judged = self._closer([shot.event for shot in pair])
+        if judged is not None and judged[1].score > judged[0].score:
+            selection.prefer_rival()
 
     def _offer(
         self, track_id: TrackId, selection: ShotSelection, shot: Shot, *, reason: str, chosen_as: PostReason

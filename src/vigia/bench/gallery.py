@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 
 from vigia.bench.context import BenchContext
-from vigia.bench.quality_choice import Observation, Rule, observe
+from vigia.bench.quality_choice import Observation, Rule, cadences_of, observe
 from vigia.bench.quality_tracks import Candidate, scenes
 from vigia.bench.quality_views import Shot, Sitter
 from vigia.infrastructure.i18n import translate
@@ -21,7 +21,7 @@ from vigia.infrastructure.i18n import translate
 PASSAGES = 20
 CANDIDATES_MAX = 24
 """Of a passage; more are shown as every second, third, … one, and always the chosen and the truly best one."""
-TILE_PX = 96
+TILE_PX = 112
 MARGIN = 0.35
 """Around the box, in its sides."""
 JPEG_QUALITY = 80
@@ -29,16 +29,16 @@ STYLE = """
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;background:#f6f6f4;color:#222}
 h2{font-size:1rem;margin:1.4rem 0 .4rem}
 .row{display:flex;flex-wrap:wrap;gap:6px}
-figure{margin:0;padding:4px;background:#fff;border:2px solid #ddd;border-radius:4px;width:96px;font-size:11px}
+figure{margin:0;padding:4px;background:#fff;border:2px solid #ddd;border-radius:4px;width:112px;font-size:11px}
 figure.chosen{border-color:#1a7f37;background:#e7f6ea}
 figure.best{box-shadow:0 0 0 2px #c2a83e}
 figure.unfound{opacity:.45}
-img{display:block;width:96px;height:96px}
+img{display:block;width:112px;height:112px}
+summary{cursor:pointer;white-space:nowrap;font-size:10px}
 b{color:#1a7f37}
 table{border-collapse:collapse;width:100%;font-size:10px}
 td{padding:0}td+td{text-align:right}
 td.low{color:#b3001b;font-weight:bold}
-summary{cursor:pointer}
 """
 
 
@@ -78,14 +78,19 @@ def shown_candidates(observation: Observation, model: str) -> list[Candidate]:
     every = -(-len(candidates) // CANDIDATES_MAX)
     keep = {candidate.index for candidate in candidates[::every]}
     keep.add(max(candidates, key=lambda one: one.truth).index)
-    chosen = observation.chosen(model, 1, Rule.SCORE)
+    chosen = _chosen(observation, model)
     if chosen is not None:
         keep.add(chosen.index)
     return [candidate for candidate in candidates if candidate.index in keep]
 
 
+def _chosen(observation: Observation, model: str) -> Candidate | None:
+    """What vigia chooses of all frames that the model looks at."""
+    return observation.chosen(model, min(cadences_of(model)), Rule.VIGIA)
+
+
 def _page(model: str, observations: Sequence[Observation], sections: Sequence[str]) -> str:
-    chosen = [(one, found) for one in observations if (found := one.chosen(model, 1, Rule.SCORE)) is not None]
+    chosen = [(one, found) for one in observations if (found := _chosen(one, model)) is not None]
     good = sum(one.good(found) for one, found in chosen)
     lines = [
         "<!doctype html>",
@@ -98,7 +103,8 @@ def _page(model: str, observations: Sequence[Observation], sections: Sequence[st
         ),
         escape(
             translate(
-                "Green: chosen. Golden rim: truly the best. Pale: the model did not find it. Red: a part below 0.5."
+                "Green: chosen, by the score and a closer look at the two best. Golden rim: truly the best. Pale: the "
+                "model did not find it. Red: a part below 0.5."
             )
         ),
         "</p>",
@@ -108,7 +114,7 @@ def _page(model: str, observations: Sequence[Observation], sections: Sequence[st
 
 
 def _section(observation: Observation, model: str, shown: Sequence[Candidate], tiles: dict[int, str]) -> str:
-    chosen = observation.chosen(model, 1, Rule.SCORE)
+    chosen = _chosen(observation, model)
     best = max(observation.candidates, key=lambda one: one.truth)
     plan = observation.plan
     title = translate("Passage %(number)d: %(who)s, %(duration).1f s") % {

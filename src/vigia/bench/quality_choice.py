@@ -1,9 +1,9 @@
-"""Which frame of a passage is chosen, by the score and by rules that need none, and how good a choice that is."""
+"""Which frame of a passage is chosen, by vigia, its score and rules that need none, and how good a choice that is."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import repeat
 from math import ceil
@@ -13,14 +13,33 @@ from pathlib import Path
 import cv2
 import psutil
 
+from vigia.application.closer_look import CloserLook
+from vigia.application.ports import FaceDetector
 from vigia.bench.context import BenchContext
-from vigia.bench.quality_tracks import Candidate, Find, TrackPlan, look_at, plan_tracks, scenes, shots_of
+from vigia.bench.quality_tracks import (
+    Candidate,
+    Find,
+    TrackPlan,
+    event_of,
+    look_at,
+    picture_of,
+    plan_tracks,
+    scenes,
+    shots_of,
+)
 from vigia.bootstrap.parts import detector_factory
+from vigia.domain.event import FaceEvent
+from vigia.domain.posting import PostingPolicy, ShotSelection
 
 BEST_SHARE = 0.1
 """A good choice is among this share of the passage's frames, by their truth."""
 EVENTS_MIN = 2
 """A passage seen less often is not sent at all."""
+CADENCES = (1, 3)
+"""The pipeline looks at every so many-th frame: 15 and 5 looks a second."""
+CADENCES_SLOW = (3,)
+SLOW_MODELS = frozenset({"centerface"})
+"""A look of theirs takes ten times as long as one of the others, and nobody has the time for 15 a second."""
 GROUP = 4
 """Passages a process looks at in one go."""
 
@@ -28,6 +47,8 @@ GROUP = 4
 class Rule(StrEnum):
     """How a frame is chosen."""
 
+    VIGIA = "vigia"
+    """As the pipeline does: by the score, and by a closer look at the two best."""
     SCORE = "score"
     LARGEST = "largest box"
     CONFIDENCE = "highest confidence"
@@ -42,6 +63,8 @@ class Observation:
 
     plan: TrackPlan
     candidates: tuple[Candidate, ...]
+    picks: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The index of the frame that vigia chooses, by model and cadence, as far as that was tried."""
 
     def found(self, model: str, k: int) -> list[tuple[Candidate, Find]]:
         """The frames that the pipeline has events of when it looks at every k-th."""
@@ -52,6 +75,9 @@ class Observation:
         found = self.found(model, k)
         if len(found) < EVENTS_MIN:
             return None
+        if rule is Rule.VIGIA:
+            index = self.picks.get((model, k))
+            return None if index is None else self.candidates[index]
         if rule is Rule.FIRST:
             return found[0][0]
         if rule is Rule.MIDDLE:
@@ -110,13 +136,63 @@ def _observed(
     detectors = {
         name: detector_factory(context.settings(detector__model=setting))() for name, setting in models.items()
     }
-    scenery = scenes()
-    observations = []
-    for plan in plans:
-        candidates = []
-        for index, (shot, truth) in enumerate(shots_of(plan, scenery)):
-            looks = {name: look_at(shot, one, min_face_px=min_face_px) for name, one in detectors.items()}
-            finds = {name: find for name, find in looks.items() if find is not None}
-            candidates.append(Candidate(index, truth, shot.view, finds))
-        observations.append(Observation(plan, tuple(candidates)))
-    return observations
+    return [seen(plan, detectors, min_face_px=min_face_px) for plan in plans]
+
+
+def seen(plan: TrackPlan, detectors: Mapping[str, FaceDetector], *, min_face_px: float) -> Observation:
+    """Draw one passage, look at every frame once with every model, and choose as a track of each cadence does.
+
+    Args:
+        plan: the passage.
+        detectors: by the model's name.
+        min_face_px: sets the detectors' input like the setting of that name.
+    """
+    candidates = []
+    tracks = {
+        (name, k): _Track(CloserLook(detector)) for name, detector in detectors.items() for k in cadences_of(name)
+    }
+    for index, (shot, truth) in enumerate(shots_of(plan, scenes())):
+        picture, finds = picture_of(shot), {}
+        for name, detector in detectors.items():
+            if index % min(cadences_of(name)):
+                continue
+            find = look_at(shot, picture, detector, min_face_px=min_face_px)
+            if find is not None:
+                finds[name] = find
+        candidates.append(Candidate(index, truth, shot.view, finds))
+        for (name, k), track in tracks.items():
+            if name in finds and not index % k:
+                track.add(event_of(index, finds[name], picture))
+    picks = {place: pick for place, track in tracks.items() if (pick := track.chosen()) is not None}
+    return Observation(plan, tuple(candidates), picks)
+
+
+def cadences_of(model: str) -> tuple[int, ...]:
+    """At which cadences a model is tried."""
+    return CADENCES_SLOW if model in SLOW_MODELS else CADENCES
+
+
+class _Track:
+    """Chooses as the pipeline does by default; the filters let everything through."""
+
+    def __init__(self, closer: CloserLook) -> None:
+        self._closer = closer
+        self._selection: ShotSelection | None = None
+
+    def add(self, event: FaceEvent) -> None:
+        if self._selection is None:
+            self._selection = ShotSelection(PostingPolicy(), event, fits=True)
+        else:
+            self._selection.add(event, fits=True)
+
+    def chosen(self) -> int | None:
+        """The index of the chosen frame; None when there are too few events."""
+        selection = self._selection
+        if selection is None or selection.events_count < EVENTS_MIN:
+            return None
+        pair = selection.rivals()
+        if pair is not None:
+            best, rival = (self._closer.judge(shot.event).score for shot in pair)
+            if rival > best:
+                selection.prefer_rival()
+        return selection.final()[0][0].event.frame_index

@@ -6,6 +6,8 @@ passages.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 from vigia.application.ports import FaceDetector
 from vigia.bench.quality_truth import TruthMeter
 from vigia.bench.quality_views import Shot, Sitter, View
-from vigia.domain.event import Box, Landmarks, Quality
+from vigia.domain.camera import CameraId
+from vigia.domain.event import Box, EventId, FaceEvent, Landmarks, Quality
 from vigia.domain.geometry import as_boxes_xyxy, iou_matrix
 from vigia.domain.quality import assess
 from vigia.infrastructure.demo import DemoSpec
@@ -30,6 +33,7 @@ SHUTTER_S = 0.02
 KNOT_S = 0.9
 """How fast a face changes: one new aim about so often."""
 SAME_FACE_IOU = 0.25
+START_UTC = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 Curve = NDArray[np.float64]
 
 
@@ -141,10 +145,11 @@ def _linger(rng: np.random.Generator, count: int) -> tuple[Curve, Curve, Curve]:
     return x, y, face_px
 
 
-def scenes() -> list[tuple[Plane8, Plane8, Plane8]]:
-    """The four backgrounds."""
+@cache
+def scenes() -> tuple[tuple[Plane8, Plane8, Plane8], ...]:
+    """The four backgrounds; not to be changed. 3 MB."""
     spec = DemoSpec(width=WIDTH, height=HEIGHT)
-    return [background(spec, index) for index in range(4)]
+    return tuple(background(spec, index) for index in range(4))
 
 
 def shots_of(plan: TrackPlan, scenery: Sequence[tuple[Plane8, Plane8, Plane8]]) -> Iterator[tuple[Shot, float]]:
@@ -165,9 +170,25 @@ def picture_of(shot: Shot) -> AvPicture:
     return AvPicture(frame)
 
 
-def look_at(shot: Shot, detector: FaceDetector, *, min_face_px: float) -> Find | None:
+def event_of(index: int, find: Find, picture: AvPicture) -> FaceEvent:
+    """What the pipeline would know of a find in the frame of this number."""
+    return FaceEvent(
+        id=EventId(index),
+        camera_id=CameraId("bench"),
+        frame_index=index,
+        at_mono_s=index / FPS,
+        at_utc=START_UTC + timedelta(seconds=index / FPS),
+        box_xyxy=find.box_xyxy,
+        landmarks=find.landmarks,
+        confidence=find.confidence,
+        frame_size_wh=(WIDTH, HEIGHT),
+        quality=find.quality,
+        picture=picture,
+    )
+
+
+def look_at(shot: Shot, picture: AvPicture, detector: FaceDetector, *, min_face_px: float) -> Find | None:
     """The face of the frame as a detector finds it and the pipeline judges it; None when it is not found."""
-    picture = picture_of(shot)
     found = detector.detect(
         picture, input_width=detector.input_width_for(frame_width=picture.width, min_face_px=min_face_px)
     )

@@ -5,6 +5,7 @@ view is known to a fraction of a pixel. Nothing here knows how a shot is judged.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, cos, radians, sin
 from typing import cast
 
@@ -111,7 +112,7 @@ class Sitter:
         drawn = cut_out(look, rows=rows)
         alpha = drawn.alpha.astype(np.float32) / np.float32(255.0)
         planes = [plane.astype(np.float32) for plane in (drawn.luma, drawn.blue, drawn.red)]
-        self._upright: Layers = np.dstack([*planes, alpha])
+        self._upright: Layers = np.dstack([*(plane * alpha for plane in planes), alpha])
         marks = np.array(LANDMARKS[look.portrait]) - source.face_xyxy[:2]
         if look.flipped:
             marks[:, 0] = source.face_xyxy[2] - source.face_xyxy[0] - marks[:, 0]
@@ -206,17 +207,16 @@ class Sitter:
 
     def _turn(self, yaw_deg: float, pitch_deg: float) -> tuple[Layers, NDArray[np.float64]]:
         """The premultiplied figure with its head turned, and the landmarks on it, portrait pixels."""
-        layers, marks = self._upright, self._marks
-        premultiplied = layers.copy()
-        premultiplied[..., :3] *= layers[..., 3:]
+        premultiplied, marks = self._upright, self._marks
         if not yaw_deg and not pitch_deg:
             return premultiplied, marks
-        rows, columns = layers.shape[:2]
+        rows, columns = premultiplied.shape[:2]
         y, x = np.mgrid[0 : rows + GRID_PX : GRID_PX, 0 : columns + GRID_PX : GRID_PX].astype(np.float64)
         to_x, to_y = self._moved(x, y, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
         from_x = GRID_PX * np.stack([_inverse(row / GRID_PX, backwards=yaw_deg < 0.0) for row in to_x])
         from_y = GRID_PX * np.stack([_inverse(column / GRID_PX, backwards=pitch_deg < 0.0) for column in to_y.T]).T
-        here_x, here_y, there_x, there_y = (_fine(grid, rows, columns) for grid in (x, y, from_x, from_y))
+        here_x, here_y = _places(rows, columns)
+        there_x, there_y = (_fine(grid, rows, columns) for grid in (from_x, from_y))
         for map_x, map_y in ((there_x, here_y), (here_x, there_y)):  # one after the other: each along its own axis
             premultiplied = cast("Layers", cv2.remap(premultiplied, map_x, map_y, cv2.INTER_LINEAR))
         marks_x, marks_y = self._moved(marks[:, 0], marks[:, 1], yaw_deg=yaw_deg, pitch_deg=pitch_deg)
@@ -255,8 +255,16 @@ def _inverse(to: NDArray[np.float64], *, backwards: bool) -> NDArray[np.float64]
 
 def _fine(grid: NDArray[np.float64], rows: int, columns: int) -> Plane:
     """A grid of one value every GRID_PX pixels as one value a pixel, float32 (rows, columns)."""
-    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / np.float32(GRID_PX)
-    return cast("Plane", cv2.remap(grid.astype(np.float32), x, y, cv2.INTER_LINEAR))
+    x, y = _places(rows, columns)
+    share = np.float32(1.0 / GRID_PX)
+    return cast("Plane", cv2.remap(grid.astype(np.float32), x * share, y * share, cv2.INTER_LINEAR))
+
+
+@lru_cache(maxsize=8)
+def _places(rows: int, columns: int) -> tuple[Plane, Plane]:
+    """Column and row of every pixel, float32 (rows, columns); not to be changed."""
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    return x, y
 
 
 def _lit8(plane: Plane8, gain: float) -> Plane8:

@@ -20,6 +20,10 @@ from math import hypot
 from vigia.domain.appearance import Appearance
 from vigia.domain.event import FaceEvent, Landmarks
 
+RIVAL_GAP_S = 0.3
+"""The rival is so far from the best shot in time: what is nearer looks the same, and is misjudged alike."""
+RIVAL_SHARE = 0.75
+"""And its score is this share of the best one's: no closer look turns more than that round."""
 HEADING_SPAN_S = 0.5
 """A face's heading is read from half a second or more: from one look to the next, a box jitters more than it moves."""
 
@@ -81,10 +85,15 @@ class PostingPolicy:
             raise ValueError("distances in time and pose are not negative")
 
     @property
+    def has_rival(self) -> bool:
+        """Whether the best shot has a rival until the end, for a closer look at both: where one best shot is sent."""
+        return self.overall_only and self.post_best and self.best_shots == 1
+
+    @property
     def pictures_max(self) -> int:
         """Most pictures that one open track may hold at a time; the best is held in any case."""
         best = self.best_shots if self.post_best else 1
-        return best + self.post_first + self.post_last + (not self.overall_only)
+        return best + self.has_rival + self.post_first + self.post_last + (not self.overall_only)
 
     def differ(self, first: FaceEvent, second: FaceEvent) -> bool:
         """Whether two shots are far enough apart, in time and in pose, to be sent as best shots both."""
@@ -116,8 +125,9 @@ class ShotSelection:
     """
 
     __slots__ = (
-        "_anchors", "_best_sent", "_first", "_interval", "_interval_start_s", "_last", "_policy", "_pool", "_start_xy",
-        "appearance", "best", "events_count", "first_event", "last_event", "lost", "moved_max_px", "sent", "suppressed",
+        "_anchors", "_best_sent", "_first", "_interval", "_interval_start_s", "_last", "_policy", "_pool", "_rival",
+        "_start_xy", "appearance", "best", "events_count", "first_event", "last_event", "lost", "moved_max_px", "sent",
+        "suppressed",
     )  # fmt: skip
 
     def __init__(self, policy: PostingPolicy, event: FaceEvent, *, fits: bool) -> None:
@@ -138,6 +148,7 @@ class ShotSelection:
         self.suppressed = False
         """Another capture of a passage that was captured already: nothing of it is sent."""
         self._pool: list[Shot] = []  # pairwise different; the best of all is always among them
+        self._rival: Shot | None = None
         self._first: Shot | None = None
         self._last: Shot | None = None
         self._interval: Shot | None = None
@@ -165,7 +176,9 @@ class ShotSelection:
             return
         policy, shot = self._policy, Shot(event)
         if policy.post_best:
-            self._pool = pooled(self._pool, shot, policy)
+            before, self._pool = self._pool, pooled(self._pool, shot, policy)
+            if policy.has_rival:
+                self._rival = rival_of(self._pool[0], self._rival, *before, shot)
         if policy.post_first and (self._first is None or event.at_mono_s < self._first.event.at_mono_s):
             self._first = shot
         if policy.post_last and (self._last is None or event.at_mono_s >= self._last.event.at_mono_s):
@@ -199,6 +212,15 @@ class ShotSelection:
         early = self._best_sent is None and self._policy.first_immediately
         return shot, PostReason.REALTIME_FIRST if early else PostReason.REALTIME
 
+    def rivals(self) -> tuple[Shot, Shot] | None:
+        """The best shot and its rival, where a closer look may turn their order round."""
+        return (self._pool[0], self._rival) if self._rival is not None else None
+
+    def prefer_rival(self) -> None:
+        """The rival is the best shot; the one that was lets go."""
+        if self._rival is not None:
+            self._pool, self._rival = [self._rival], None
+
     def final(self) -> list[tuple[Shot, PostReason]]:
         """What is sent at the end of the track, best first; never a shot that was sent before."""
         chosen: list[tuple[Shot, PostReason]] = []
@@ -222,7 +244,7 @@ class ShotSelection:
     def suppress(self) -> None:
         """Nothing of it will be sent: let the pictures go."""
         self.suppressed = True
-        self._pool, self._first, self._last, self._interval = [], None, None, None
+        self._pool, self._rival, self._first, self._last, self._interval = [], None, None, None, None
 
     def _adds(self, event: FaceEvent) -> bool:
         """Whether a post in between may be this one as far as what was sent goes."""
@@ -261,6 +283,30 @@ def pooled(pool: list[Shot], shot: Shot, policy: PostingPolicy) -> list[Shot]:
     kept = [other for other in pool if other not in near]
     place = next((rank for rank, other in enumerate(kept) if event.better_than(other.event)), len(kept))
     return [*kept[:place], shot, *kept[place:]][: policy.best_shots]
+
+
+def rival_of(best: Shot, *others: Shot | None) -> Shot | None:
+    """The best of the others that are ``RIVAL_GAP_S`` from the best shot, and nearly as good; the first of equal ones.
+
+    Args:
+        best: the best shot so far.
+        others: what else there was; may hold it.
+
+    Returns:
+        None where no other is worth a closer look: its picture need not be kept. Pure.
+    """
+    rival: Shot | None = None
+    event = best.event
+    score_min = RIVAL_SHARE * event.quality.score
+    for other in others:
+        if other is None or other is best:
+            continue
+        far = abs(other.event.at_mono_s - event.at_mono_s) >= RIVAL_GAP_S
+        if not far or other.event.quality.score < score_min or other.event.postable != event.postable:
+            continue
+        if rival is None or other.event.better_than(rival.event):
+            rival = other
+    return rival
 
 
 def pose_distance(first: Landmarks, second: Landmarks) -> float:

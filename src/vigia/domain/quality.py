@@ -30,17 +30,18 @@ HALF_WIDTH_SPANS, HALF_HEIGHT_SPANS = 1.2, 1.55
 WEIGHTS: dict[str, float] = {
     "inter_eye": 0.12,
     "size": 0.04,
-    "sharpness": 0.70,
+    "sharpness": 0.40,
+    "detail": 0.14,
     "motion": 0.04,
-    "contrast": 0.08,
-    "under_exposure": 0.56,
-    "over_exposure": 0.24,
-    "evenness": 0.17,
+    "contrast": 0.12,
+    "under_exposure": 0.28,
+    "over_exposure": 0.20,
+    "evenness": 0.08,
     "yaw": 0.70,
     "pitch": 0.70,
-    "roll": 0.47,
+    "roll": 0.35,
     "truncation": 0.39,
-    "confidence": 0.40,
+    "confidence": 0.70,
 }
 """Exponents of the parts, none below 0; what ``scripts/fit_quality.py`` fits on rendered truth."""
 PART_FLOOR = 0.02
@@ -72,6 +73,7 @@ def assess(
         "inter_eye": _saturating(pose.inter_eye_px / INTER_EYE_ENOUGH_PX),
         "size": _saturating(size_px / SIZE_ENOUGH_PX),
         "sharpness": pixels.sharpness,
+        "detail": pixels.detail,
         "motion": pixels.motion,
         "contrast": pixels.contrast,
         "under_exposure": pixels.under_exposure,
@@ -83,10 +85,26 @@ def assess(
         "truncation": _inside(pose.centre_xy, pose.span_px, frame_size_wh) * _clear(box, size_px, frame_size_wh),
         "confidence": min(max(confidence, 0.0), 1.0),
     }
+    return Quality(_score(parts), parts)
+
+
+def with_pose(quality: Quality, landmarks: Landmarks) -> Quality:
+    """The same shot with the pose of better landmarks: from a closer look at the face.
+
+    Args:
+        quality: from ``assess``.
+        landmarks: float32 (5, 2), pixels of the same picture.
+    """
+    pose = measure_pose(landmarks)
+    parts = quality.parts | {"yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll}
+    return Quality(_score(parts), parts)
+
+
+def _score(parts: dict[str, float]) -> float:
     logarithm = 0.0
     for name, weight in WEIGHTS.items():
         logarithm += weight * log(max(parts[name], PART_FLOOR))
-    return Quality(exp(logarithm), parts)
+    return exp(logarithm)
 
 
 def _saturating(share: float) -> float:

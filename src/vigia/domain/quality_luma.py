@@ -1,7 +1,8 @@
 """What the pixels of a face say: how much detail there is, in which directions, and how the light falls.
 
 Everything is measured on the core of the box, without its rim of hair and background, averaged down to 64 to 127
-samples across the face: neither cost nor result follow the size of a face that is large enough.
+samples across the face, and for the coarser detail to 48 to 95: neither cost nor result follow the size of a face that
+is large enough.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from vigia.domain.frame import Luma
 
 SAMPLES_ACROSS = 64
 """A box is averaged over whole blocks of pixels as long as so many are left across."""
+SAMPLES_COARSE = 48
+"""The same for the coarser detail: less of it is noise."""
 CORE_X, CORE_Y = 0.15, 0.12
 """What is left out of the box on each side, as a share of its width and height: hair, ears, background."""
 CORE_MIN_SAMPLES = 4
@@ -28,6 +31,14 @@ CONTRAST_STILL = 25.0
 """Added to the variance, five grey levels squared: below that there is nothing to be sharp."""
 DETAIL_HALF = 0.09
 """Detail of a face whose sharpness is one half; see ``_sharpness_and_motion``. Large sharp portraits: 0.15 to 0.5."""
+COARSE_HALF = 0.5
+"""Coarse detail of a face where that part is one half; see ``_coarse``. Large sharp portraits: 0.8 to 2."""
+COARSE_SAMPLES = 32.0
+COARSE_SLOPE = 1.5
+"""Differences at so many samples across grow by this power of the samples when there are fewer of them: 2 where all
+detail is coarser than a sample; what is finer adds to it."""
+UNEVEN_HALF = 0.3
+"""Difference of both halves' light, of their sum, where evenness is one half: a little of it costs next to nothing."""
 EVEN_ENOUGH = 0.4
 """The direction with the least detail has this share of the mean in a sharp face: eyes, brows and mouth lie level."""
 CONTRAST_ENOUGH = 32.0
@@ -43,6 +54,7 @@ class LumaMeasure:
     """Parts in [0, 1]; see ``docs/quality.md``."""
 
     sharpness: float
+    detail: float
     motion: float
     contrast: float
     under_exposure: float
@@ -50,7 +62,7 @@ class LumaMeasure:
     evenness: float
 
 
-NOTHING = LumaMeasure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING = LumaMeasure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def measure_luma(luma: Luma, box: tuple[float, float, float, float]) -> LumaMeasure:
@@ -74,22 +86,28 @@ def measure_luma(luma: Luma, box: tuple[float, float, float, float]) -> LumaMeas
     deviation = sqrt(max(float(np.dot(levels, levels)) / count - mean * mean, 0.0))
     dark = int(np.count_nonzero(levels < DARK)) / count
     bright = int(np.count_nonzero(levels > BRIGHT)) / count
+    variance = deviation * deviation
+    energies, noise = _differences(sample, noise_max=(NOISE_LEVELS_MAX / block) ** 2)
     sharpness, motion = _sharpness_and_motion(
-        sample,
-        variance=deviation * deviation,
-        scale=(wide / block / SAMPLES_ACROSS) ** 2,
-        noise_max=(NOISE_LEVELS_MAX / block) ** 2,
+        energies, noise, variance=variance, scale=(wide / block / SAMPLES_ACROSS) ** 2
     )
+    coarse = max(1, int(min(wide, box[3] - box[1])) // SAMPLES_COARSE)
+    if coarse != block:
+        fewer = _core(luma, box, coarse)
+        if fewer is not None:
+            energies, noise = _differences(fewer, noise_max=(NOISE_LEVELS_MAX / coarse) ** 2)
     half = sample.shape[1] // 2
     left = max(float(sample[:, :half].mean()) - BLACK, 1.0)
     right = max(float(sample[:, -half:].mean()) - BLACK, 1.0)
+    uneven = (left - right) / (left + right) / UNEVEN_HALF
     return LumaMeasure(
         sharpness=sharpness,
+        detail=_coarse(energies, noise, variance=variance, samples=wide / coarse),
         motion=motion,
         contrast=_unit(deviation / CONTRAST_ENOUGH),
         under_exposure=(1.0 - dark) * _unit((mean - BLACK) / MEAN_ENOUGH),
         over_exposure=(1.0 - bright) * _unit((WHITE - mean) / MEAN_ENOUGH),
-        evenness=1.0 - abs(left - right) / (left + right),
+        evenness=1.0 / (1.0 + uneven * uneven),
     )
 
 
@@ -122,20 +140,13 @@ def _core(luma: Luma, box: tuple[float, float, float, float], block: int) -> NDA
     return sums
 
 
-def _sharpness_and_motion(
-    sample: NDArray[np.float32], *, variance: float, scale: float, noise_max: float
-) -> tuple[float, float]:
-    """How much fine detail there is, and whether one direction lacks it.
+def _differences(sample: NDArray[np.float32], *, noise_max: float) -> tuple[list[float], float]:
+    """Mean energies of differences between neighbours along rows, columns and both diagonals, and the noise in them.
 
-    Detail is the energy of differences between neighbours along rows, columns and both diagonals, relative to the
-    contrast of the face and as if there were 64 samples across it: neither light nor size changes it. Defocus takes it
-    from all directions, motion from its own. Noise is told by the quarter of the second differences that are least,
-    skin, and taken off.
+    Noise is told by the quarter of the second differences that are least, skin.
 
     Args:
         sample: the core of the face.
-        variance: of its grey levels.
-        scale: what differences grow by at 64 samples across, squared.
         noise_max: no more variance than this is taken for noise.
     """
     falling = sample[1:, 1:] - sample[:-1, :-1]
@@ -152,8 +163,42 @@ def _sharpness_and_motion(
     ):
         line = differences.ravel()
         energies.append(float(np.dot(line, line)) / line.size)
+    return energies, noise
+
+
+def _sharpness_and_motion(energies: list[float], noise: float, *, variance: float, scale: float) -> tuple[float, float]:
+    """How much fine detail there is, and whether one direction lacks it.
+
+    Detail is the energy of differences, relative to the contrast of the face and as if there were 64 samples across it:
+    neither light nor size changes it. Defocus takes it from all directions, motion from its own. Noise is taken off.
+
+    Args:
+        energies: see ``_differences``.
+        noise: variance.
+        variance: of the grey levels.
+        scale: what differences grow by at 64 samples across, squared.
+    """
     mean = sum(energies) / len(energies)
     detail = max(mean - 2.0 * noise, 0.0) * scale / (variance + CONTRAST_STILL)
     # Noise stays in: it is the same in all directions, and what is left without it may be nothing.
     motion = _unit(min(energies) / (EVEN_ENOUGH * mean)) if mean > 0.0 else 0.0
-    return detail * detail / (detail * detail + DETAIL_HALF * DETAIL_HALF), motion
+    return _half_at(detail, DETAIL_HALF), motion
+
+
+def _coarse(energies: list[float], noise: float, *, variance: float, samples: float) -> float:
+    """How much coarser detail there is: the same at fewer samples, and telling sharp from very sharp faces.
+
+    Args:
+        energies: see ``_differences``.
+        noise: variance.
+        variance: of the grey levels.
+        samples: across the box.
+    """
+    mean = sum(energies) / len(energies)
+    scale = (samples / COARSE_SAMPLES) ** COARSE_SLOPE
+    return _half_at(max(mean - 2.0 * noise, 0.0) * scale / (variance + CONTRAST_STILL), COARSE_HALF)
+
+
+def _half_at(value: float, half: float) -> float:
+    """From 0 to 1, quickest around ``half``, where it is one half."""
+    return value * value / (value * value + half * half)
