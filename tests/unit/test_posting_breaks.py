@@ -31,7 +31,13 @@ class Sink:
 
 
 @pytest.mark.parametrize(
-    "policy", [PostingPolicy(), PostingPolicy(overall_only=False)], ids=["at the end", "real time"]
+    "policy",
+    [
+        PostingPolicy(),
+        PostingPolicy(overall_only=False),
+        PostingPolicy(overall_only=False, first_immediately=True),
+    ],
+    ids=["at the end", "real time", "real time, the first at once"],
 )
 def test_a_passage_that_breaks_twice_is_captured_once(policy: PostingPolicy) -> None:
     sink, ledger, make_event = Sink(), CameraLedger(GATE.id), event_maker()

@@ -180,7 +180,12 @@ class TrackPoster:
         if self._memory is None:
             return None
         self._look_at(selection, selection.best)
-        others = (self._trace(other) for other in self._open.values() if other.sent and other is not selection)
+        # One that was held back belongs to a captured passage too: what breaks twice goes on in it.
+        others = (
+            self._trace(other)
+            for other in self._open.values()
+            if (other.sent or other.suppressed) and other is not selection
+        )
         return self._memory.match(self._trace(selection), others=others)
 
     @staticmethod

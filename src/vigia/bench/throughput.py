@@ -20,7 +20,7 @@ from vigia.infrastructure.detection.registry import AUTO_ORDER
 PROMISED_MODEL = "yunet-s"
 SHARES_MIN = {(720, 1): 0.50, (720, 2): 0.68, (720, 3): 0.78, (1080, 2): 0.70, (1080, 3): 0.80}
 """What ``promises.py`` says, by height and k."""
-PROMISED_REPEATS, PROMISED_REPEATS_QUICK = 4, 2
+PROMISED_REPEATS, PROMISED_REPEATS_QUICK = 3, 2
 OTHER_REPEATS = 2
 WORKERS_CADENCES = (1, 3)
 NAIVE_FRAMES, NAIVE_FRAMES_QUICK = 108, 18

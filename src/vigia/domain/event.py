@@ -55,8 +55,8 @@ class FaceEvent:
     sure: bool = True
     """Whether the detector was sure enough for a track to start with it; one that is not may still continue a track."""
     frame_boxes_xyxy: Boxes | None = field(default=None, repr=False)
-    """float32 (N, 4): all faces of the frame, this one among them; shared by its events. The posted region keeps clear
-    of the others."""
+    """float32 (N, 4): all sure faces of the frame, this one among them if it is; shared by its events. The posted
+    region keeps clear of the others."""
 
     def without_picture(self) -> "FaceEvent":
         """The same event, its numbers kept, its picture let go."""

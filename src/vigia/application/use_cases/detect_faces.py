@@ -107,6 +107,8 @@ class DetectFacesUseCase:
             return []
         luma = picture.luma()
         sure_confidence = self._detector.sure_confidence
+        # A weak box beside a face is nobody more often than not: no posted region gives way to it.
+        sure_boxes = found.boxes_xyxy[found.confidences >= sure_confidence]
         events = []
         for box, landmarks, confidence in zip(
             found.boxes_xyxy, found.landmarks, found.confidences.tolist(), strict=True
@@ -129,7 +131,7 @@ class DetectFacesUseCase:
                     loop=frame.loop,
                     postable=confidence >= sure_confidence and size_fits(box),
                     sure=confidence >= sure_confidence,
-                    frame_boxes_xyxy=found.boxes_xyxy,
+                    frame_boxes_xyxy=sure_boxes,
                 )
             )
         return events
