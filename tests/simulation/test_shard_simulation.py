@@ -173,7 +173,7 @@ def test_one_passage_is_one_capture_at_any_cadence(k: int) -> None:
 def test_under_load_no_shot_is_looked_at_closer() -> None:
     rig = Rig(k=2, k_min=1)
     rig.camera()
-    rig.play(passage(60))
+    rig.play([*passage(45), *[EMPTY] * 33])
     page = rig.finish()
     assert rig.shard.load.rung.k == 2
     assert len(rig.shelf.requests) == 1
@@ -190,10 +190,19 @@ def test_tracks_that_end_together_share_the_closer_looks_that_a_camera_has() -> 
         )
         for step in range(40)
     ]
-    rig.play(pictures)
+    rig.play([*pictures, *[EMPTY] * 60])
     page = rig.finish()
     assert len(rig.shelf.requests) == len(crowd)
     assert rig.detector.calls == page.frames[FrameFate.DETECTED] + CREDIT_MAX
+
+
+def test_at_a_stop_nobody_waits_for_a_closer_look() -> None:
+    rig = Rig()
+    rig.camera()
+    rig.play(passage(60))
+    page = rig.finish()
+    assert len(rig.shelf.requests) == 1
+    assert rig.detector.calls == page.frames[FrameFate.DETECTED]
 
 
 def test_a_track_ends_although_the_camera_falls_silent() -> None:

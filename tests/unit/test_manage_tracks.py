@@ -21,7 +21,7 @@ from vigia.domain.camera import CameraId
 from vigia.domain.errors import TransitionError
 from vigia.domain.event import FaceEvent
 from vigia.domain.geometry import Boxes
-from vigia.domain.motion import Expected, TrackEnd, TrackId
+from vigia.domain.motion import Corners, Expected, TrackEnd, TrackId
 from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
@@ -42,9 +42,9 @@ class Interrupted(TrackMatchingService):
         frame_size: tuple[int, int],
         *,
         weak: NDArray[np.bool_] | None = None,
-        forbidden: NDArray[np.bool_] | None = None,
+        rooms: Sequence[Corners] | None = None,
     ) -> list[Match]:
-        matches = super().assign(boxes, expected, frame_size, weak=weak, forbidden=forbidden)
+        matches = super().assign(boxes, expected, frame_size, weak=weak, rooms=rooms)
         between, self.between = self.between, None
         if between is not None:
             between()
@@ -223,9 +223,9 @@ def test_an_event_that_loses_every_race_still_lands(make_event: MakeEvent) -> No
             frame_size: tuple[int, int],
             *,
             weak: NDArray[np.bool_] | None = None,
-            forbidden: NDArray[np.bool_] | None = None,
+            rooms: Sequence[Corners] | None = None,
         ) -> list[Match]:
-            matches = super().assign(boxes, expected, frame_size, weak=weak, forbidden=forbidden)
+            matches = super().assign(boxes, expected, frame_size, weak=weak, rooms=rooms)
             if not self.nested:
                 self.nested = True
                 tracks.process_event(make_event(100, frame=next(self.frames), at_s=0.1))

@@ -7,7 +7,7 @@ noise follows the box; all noise grows with the seconds passed, so that the cade
 
 from collections.abc import Sequence
 from enum import StrEnum
-from math import copysign, exp
+from math import copysign, exp, inf
 from typing import NamedTuple, NewType, TypeAlias
 
 import numpy as np
@@ -196,36 +196,29 @@ def expected_boxes(snapshots: Sequence[TrackSnapshot], at_s: float) -> Boxes:
     return Expected.of(snapshots, at_s).arrays()[0]
 
 
-def contradicts_leaving(
-    snapshots: Sequence[TrackSnapshot], expected_xyxy: Boxes, boxes_xyxy: Boxes, frame_size: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Which faces cannot continue which tracks because the track is on its way out of the picture.
+def room_for_leaving(motion: Motion, place: Place, frame_wh: tuple[int, int]) -> Corners:
+    """Where the next box of a track must lie when it is on its way out of the picture.
 
     Where one person leaves and another enters at the same edge within a second, their boxes overlap: only the inner
     edge tells them apart. The leaver's goes on outwards; a face whose inner edge is further inside than expected, by
     more than LEAVING_SLACK of its size, is somebody else.
 
     Args:
-        snapshots: the tracks, T of them.
-        expected_xyxy: float32 (T, 4), where they should be.
-        boxes_xyxy: float32 (E, 4), the faces found.
-        frame_size: (width, height), pixels.
+        motion: of the track.
+        place: where its face should be.
+        frame_wh: width and height, pixels.
 
     Returns:
-        bool (E, T); True where the pair is out of the question; nowhere when no track is at an edge. Pure.
+        Least left and top, greatest right and bottom; infinite where nothing is said. Pure.
     """
-    last = np.array([snapshot.motion.box_xyxy for snapshot in snapshots], dtype=np.float32).reshape(-1, 4)
-    forbidden = np.zeros((len(boxes_xyxy), len(last)), dtype=np.bool_)
-    for axis in (0, 1):
-        across = last[:, 3 - axis] - last[:, 1 - axis]  # the side that the edge does not cut
-        slack, far = LEAVING_SLACK * across, float(frame_size[axis])
-        near_edge, far_edge = axis, axis + 2
-        out_low = (expected_xyxy[:, near_edge] <= EDGE_PX) & (expected_xyxy[:, far_edge] < last[:, far_edge])
-        back_low = boxes_xyxy[:, None, far_edge] > (expected_xyxy[:, far_edge] + slack)[None, :]
-        out_high = (expected_xyxy[:, far_edge] >= far - EDGE_PX) & (expected_xyxy[:, near_edge] > last[:, near_edge])
-        back_high = boxes_xyxy[:, None, near_edge] < (expected_xyxy[:, near_edge] - slack)[None, :]
-        forbidden |= (out_low[None, :] & back_low) | (out_high[None, :] & back_high)
-    return forbidden
+    (was_left, was_top, was_right, was_bottom), (left, top, right, bottom, _, _) = motion.box_xyxy, place
+    slack_x, slack_y = LEAVING_SLACK * (was_bottom - was_top), LEAVING_SLACK * (was_right - was_left)
+    return (
+        left - slack_x if right >= frame_wh[0] - EDGE_PX and left > was_left else -inf,
+        top - slack_y if bottom >= frame_wh[1] - EDGE_PX and top > was_top else -inf,
+        right + slack_x if left <= EDGE_PX and right < was_right else inf,
+        bottom + slack_y if top <= EDGE_PX and bottom < was_bottom else inf,
+    )
 
 
 def floats_of(box_xyxy: Box) -> Corners:

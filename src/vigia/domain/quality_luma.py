@@ -82,7 +82,8 @@ def measure_luma(luma: Luma, box: tuple[float, float, float, float]) -> LumaMeas
         return NOTHING
     levels = sample.ravel()
     count = levels.size
-    mean = float(levels.sum()) / count
+    columns = sample.sum(axis=0)  # of which the mean and that of both halves are made
+    mean = float(columns.sum()) / count
     deviation = sqrt(max(float(np.dot(levels, levels)) / count - mean * mean, 0.0))
     dark = int(np.count_nonzero(levels < DARK)) / count
     bright = int(np.count_nonzero(levels > BRIGHT)) / count
@@ -97,8 +98,8 @@ def measure_luma(luma: Luma, box: tuple[float, float, float, float]) -> LumaMeas
         if fewer is not None:
             energies, noise = _differences(fewer, noise_max=(NOISE_LEVELS_MAX / coarse) ** 2)
     half = sample.shape[1] // 2
-    left = max(float(sample[:, :half].mean()) - BLACK, 1.0)
-    right = max(float(sample[:, -half:].mean()) - BLACK, 1.0)
+    left = max(float(columns[:half].sum()) / (half * sample.shape[0]) - BLACK, 1.0)
+    right = max(float(columns[-half:].sum()) / (half * sample.shape[0]) - BLACK, 1.0)
     uneven = (left - right) / (left + right) / UNEVEN_HALF
     return LumaMeasure(
         sharpness=sharpness,

@@ -26,7 +26,7 @@ import numpy as np
 
 from vigia.domain.camera import CameraId
 from vigia.domain.event import EventId, FaceEvent
-from vigia.domain.motion import Expected, Motion, TrackEnd, TrackId, TrackSnapshot, contradicts_leaving
+from vigia.domain.motion import Expected, Motion, TrackEnd, TrackId, TrackSnapshot, room_for_leaving
 from vigia.domain.track import Track
 from vigia.domain.track_matching_service import Match, MatchKind, TrackMatchingService
 
@@ -200,11 +200,14 @@ class ManageTracksUseCase:
         ]
         boxes = np.concatenate([event.box_xyxy for event in events]).reshape(-1, 4)
         expected = Expected.of(open_to_frame, at_s, frame_wh=first.frame_size_wh)
-        forbidden = None
+        rooms = None
         if expected.at_edge:
-            forbidden = contradicts_leaving(open_to_frame, expected.arrays()[0], boxes, first.frame_size_wh)
+            rooms = [
+                room_for_leaving(snapshot.motion, place, first.frame_size_wh)
+                for snapshot, place in zip(open_to_frame, expected.places, strict=True)
+            ]
         weak_rows = np.array([event.id in weak for event in events]) if weak else None
-        found = self._matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, forbidden=forbidden)
+        found = self._matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, rooms=rooms)
         matches = {match.event: match for match in found}
         plan: list[_Planned] = []
         for row, event in enumerate(events):
