@@ -41,7 +41,7 @@ JUDGED = COMMITTERS[0]
 WAITING_MAX = 64
 """Beyond this the committing threads wait, and their wait is not counted as a commit's."""
 HANG_S = 60.0
-FULL_S, QUICK_S = 1.8, 0.4
+FULL_S, QUICK_S = 1.4, 0.3
 WARM_UP_S = 0.3
 POLL_S = 0.001
 RATE_MIN = 300.0

@@ -36,7 +36,7 @@ FRAME_INTERVAL_S = 1.0 / 240.0
 """The cameras' time runs ahead by this each frame."""
 MISS_INTERVAL_S = 1e9
 """Tracks stay open, so that there always are ``TRACKS``."""
-FULL_S, QUICK_S = 0.65, 0.3
+FULL_S, QUICK_S = 0.55, 0.3
 HOLDS_MAX = 400_000
 JOIN_SLACK_S = 30.0
 HOLD_P99_MAX_S = 50e-6

@@ -16,7 +16,7 @@ from vigia.bench.rivals_logging import RIVALS, STALL_S, THREADS, LoggerFigures
 OURS = "AsyncLogger"
 RATE_HZ = 1000.0
 """Calls a second of each thread."""
-FULL_S, QUICK_S = 2.2, 0.6
+FULL_S, QUICK_S = 1.8, 0.5
 HANG_S = 60.0
 P50_MAX_S, P999_MAX_S = 5e-6, 1e-3
 MICRO = 1e6
