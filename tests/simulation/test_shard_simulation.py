@@ -196,15 +196,6 @@ def test_tracks_that_end_together_share_the_closer_looks_that_a_camera_has() -> 
     assert rig.detector.calls == page.frames[FrameFate.DETECTED] + CREDIT_MAX
 
 
-def test_at_a_stop_nobody_waits_for_a_closer_look() -> None:
-    rig = Rig()
-    rig.camera()
-    rig.play(passage(60))
-    page = rig.finish()
-    assert len(rig.shelf.requests) == 1
-    assert rig.detector.calls == page.frames[FrameFate.DETECTED]
-
-
 def test_a_track_ends_although_the_camera_falls_silent() -> None:
     rig = Rig()
     rig.camera()

@@ -127,8 +127,7 @@ class TrackPoster:
                 self._ledger.book_track(TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
                 return
         if reason is None:
-            if track.end is not TrackEnd.STOP:  # nobody waits at a stop for the better of two good shots
-                self._compare(selection)
+            self._compare(selection)
             end = "" if track.end is None else track.end.value
             for shot, chosen_as in selection.final():
                 self._offer(track.id, selection, shot, reason=end, chosen_as=chosen_as)

@@ -236,8 +236,11 @@ def work(
     _warm_up(detector, task)
     ready()
     started_s, cpu_s = time.perf_counter(), time.thread_time()
-    run_shard(shard, lines, rounds, clock=clock)
+    feed_shard(shard, lines, rounds, clock=clock)
+    # All tracks end with a sample, of all cameras at once, every few seconds: that belongs to no camera's day.
     ended_s, cpu_s = time.perf_counter(), time.thread_time() - cpu_s
+    frames = sum(line.ledger.snapshot().frames_decoded for line in lines)
+    shard.drain(deadline_mono_s=clock.mono_s() + DRAIN_S)
     pages = [line.ledger.snapshot() for line in lines]
     if not all(page.balanced for page in pages):
         raise ApplicationError("the ledger of %(worker)s does not balance", worker=task.name)
@@ -245,7 +248,7 @@ def work(
         started_s=started_s,
         ended_s=ended_s,
         cpu_s=cpu_s,
-        frames=sum(page.frames_decoded for page in pages),
+        frames=frames,
         faces=sum(page.faces for page in pages),
         tracks=sum(page.tracks_started for page in pages),
         captures=tuple(notes.captures),
@@ -266,7 +269,15 @@ def make_shard(
 def run_shard(
     shard: CameraShard, lines: Sequence[CameraLine], rounds: Iterable[Sequence[Packet]], *, clock: Clock
 ) -> None:
-    """Feed RUN_MAX packets of each camera, let the shard process them, and so on to the end; then drain."""
+    """Feed the shard to the end; then drain."""
+    feed_shard(shard, lines, rounds, clock=clock)
+    shard.drain(deadline_mono_s=clock.mono_s() + DRAIN_S)
+
+
+def feed_shard(
+    shard: CameraShard, lines: Sequence[CameraLine], rounds: Iterable[Sequence[Packet]], *, clock: Clock
+) -> None:
+    """Feed RUN_MAX packets of each camera, let the shard process them, and so on to the end."""
     rounds = iter(rounds)
     while turn := list(itertools.islice(rounds, RUN_MAX)):
         for packets in turn:
@@ -274,7 +285,6 @@ def run_shard(
                 line.pipeline.queue.put(replace(packet, received_mono_s=clock.mono_s()))
         for _ in range(len(turn) * len(lines)):
             shard.step()
-    shard.drain(deadline_mono_s=clock.mono_s() + DRAIN_S)
 
 
 def endless(packets: Sequence[Packet]) -> Iterable[Packet]:
