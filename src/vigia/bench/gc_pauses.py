@@ -27,11 +27,11 @@ from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Spread, Ta
 from vigia.bench.rivals_logging import quantile
 from vigia.bench.site import run_site, site_model
 
-FULL_S, QUICK_S = 2.0, 1.0
+FULL_S, QUICK_S = 2.0, 0.5
 FULL_ROUNDS = 2
 HANG_S = 60.0
 CAMERAS = 8
-SITE_FULL_S, SITE_QUICK_S = 10.0, 7.0
+SITE_FULL_S, SITE_QUICK_S = 10.0, 5.0
 START_UP_S = 3.0
 """Of the real run: cameras are opened and first pictures decoded."""
 BEFORE_STOP_S = 1.0

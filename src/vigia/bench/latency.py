@@ -113,7 +113,7 @@ def run(context: BenchContext) -> BenchResult:
     truths = {camera_id(number): camera.truth for number, camera in enumerate(cameras)}
     chosen = context.settings()
     with open_site(context) as site:
-        done = site.run(cameras, duration_s=context.pick(25.0, 11.0), detector__model=model)
+        done = site.run(cameras, duration_s=context.pick(25.0, 8.0), detector__model=model)
         captures = read_captures(done, stand_in_data=site.stand_in_data)
     found = latencies(
         captures,

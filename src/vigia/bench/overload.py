@@ -241,7 +241,7 @@ def _about(context: BenchContext) -> str:
 
 
 def _stay_s(context: BenchContext) -> float:
-    return context.pick(full=15.0, quick=9.0)
+    return context.pick(full=15.0, quick=8.0)
 
 
 def _overload(site: Site, clips: Sequence[DemoClip], *, cameras: int, model: str) -> _Overload:
@@ -261,7 +261,7 @@ def _overload(site: Site, clips: Sequence[DemoClip], *, cameras: int, model: str
 
     done = site.run(
         listed,
-        duration_s=stay_s + site.context.pick(full=13.0, quick=10.0),
+        duration_s=stay_s + site.context.pick(full=13.0, quick=9.0),
         on_status=sample,
         detector__model=model,
         detector__cadence_k="auto",

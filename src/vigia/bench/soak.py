@@ -10,7 +10,7 @@ from vigia.bench.site import SiteSample, WatchedRun, in_child, open_site, site_m
 
 CAMERAS = 8
 FULL_S = 600.0
-QUICK_S = 9.0
+QUICK_S = 7.0
 SETTLED_S = 120.0
 """Growth is counted from then on."""
 WINDOW_S = 60.0

@@ -26,7 +26,7 @@ CADENCES = (1, 3)
 MEAN_MARGIN_POINTS = 2.0
 """Above the best rival, on the mean."""
 COST_SHARE_MAX = 1.0 / 3.0
-QUICK_GRID = 2
+QUICK_GRID = 1
 """So many settings of each rival's grid in a quick run, the first ones."""
 MICRO = 1e6
 FIGURES: Mapping[str, Callable[[TrackScores], float]] = {
