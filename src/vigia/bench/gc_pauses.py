@@ -27,7 +27,7 @@ from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Spread, Ta
 from vigia.bench.rivals_logging import quantile
 from vigia.bench.site import run_site, site_model
 
-FULL_S, QUICK_S = 2.0, 0.5
+FULL_S, QUICK_S = 1.3, 0.5
 FULL_ROUNDS = 2
 HANG_S = 60.0
 CAMERAS = 8

@@ -94,7 +94,7 @@ def figures_row(what: str, model: str, figures: PacedFigures) -> tuple[str, ...]
 def run(context: BenchContext) -> BenchResult:
     """Measure what ``paced-…`` promises."""
     clock = SystemClock()
-    deadline_s = clock.mono_s() + context.pick(full=90.0, quick=18.0)
+    deadline_s = clock.mono_s() + context.pick(full=80.0, quick=18.0)
     models = context.models()
     clips = {height: context.clips(height) for height in (720, 1080)}
     rows: list[tuple[str, ...]] = []

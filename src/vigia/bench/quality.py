@@ -20,7 +20,7 @@ from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Spread, Ta
 from vigia.domain.quality import assess
 from vigia.infrastructure.demo.portraits import Look
 
-TRACKS, TRACKS_QUICK = 30, 5
+TRACKS, TRACKS_QUICK = 24, 5
 SEED = 2024
 """Not the one that the weights were fitted on."""
 MIN_FACE_PX = 45.0

@@ -9,7 +9,7 @@ from vigia.bench.result import BenchResult, Chart, ChartKind, Series, Table, per
 from vigia.bench.site import WatchedRun, in_child, open_site, site_model, watched_run
 from vigia.bench.throughput_cases import case_settings, sample_streams
 
-COUNTS = (1, 2, 4, 8, 16, 32)
+COUNTS = (1, 4, 8, 16, 32)
 COUNTS_QUICK = (1, 8)
 COLUMNS = ("cameras", "fps", "k", "cores", "CPU a frame", "RSS", "RSS a camera", "age p99", "skipped")
 

@@ -21,7 +21,7 @@ FIRST_FRAME = 60
 SAMPLE_FRAMES = {720: 36, 1080: 24}
 """Of each stream: about 2 s of CPU a sample. Multiples of 6, so that k=2 and k=3 detect their exact share of frames."""
 SAMPLE_FRAMES_QUICK = {720: 18, 1080: 12}
-PROMISED_FRAMES = {720: 126, 1080: 90}
+PROMISED_FRAMES = {720: 108, 1080: 78}
 PROMISED_FRAMES_QUICK = {720: 30, 1080: 24}
 """Longer, and more often, where something was promised: a share is decided by a percent or two."""
 
