@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from making import MakeEvent, event_maker
+from outbox_rigs import RIGS, Rig
 from running import Site, StandIn, base_settings
+from vigia.application.ports import ManagedOutbox
 from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
 from vigia.infrastructure.logging.loggers import VigiaLogger
+from vigia.testing.sim_clock import SimClock
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,24 @@ def vigias_logger_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def make_event() -> MakeEvent:
     return event_maker()
+
+
+@pytest.fixture
+def clock() -> SimClock:
+    return SimClock()
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest, tmp_path: Path, clock: SimClock) -> Iterator[Rig]:
+    """Every adapter of the outbox, for the suites of both sides of its port."""
+    rig = RIGS[request.param](tmp_path, clock)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def outbox(rig: Rig) -> ManagedOutbox:
+    return rig.open()
 
 
 @pytest.fixture(scope="session")

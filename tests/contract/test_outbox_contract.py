@@ -1,15 +1,14 @@
 """The Outbox port: what every outbox promises, run on the one on SQLite and on the fake in memory."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 
 import pytest
 
-from outbox_rigs import RIGS, Rig, capture_id_of, capture_of, lost
+from outbox_rigs import Rig, capture_id_of, capture_of, lost
 from vigia.application.errors import LeaseLost, OutboxUnavailable
 from vigia.application.ports import ManagedOutbox
 from vigia.domain.capture import Capture, CaptureState, LeasedCapture
@@ -18,23 +17,6 @@ from vigia.domain.outbox_policy import OutboxPolicy
 from vigia.testing.sim_clock import SimClock
 
 LEASE_S = 60.0
-
-
-@pytest.fixture
-def clock() -> SimClock:
-    return SimClock()
-
-
-@pytest.fixture(params=RIGS)
-def rig(request: pytest.FixtureRequest, tmp_path: Path, clock: SimClock) -> Iterator[Rig]:
-    rig = RIGS[request.param](tmp_path, clock)
-    yield rig
-    rig.close()
-
-
-@pytest.fixture
-def outbox(rig: Rig) -> ManagedOutbox:
-    return rig.open()
 
 
 def lease_one(outbox: ManagedOutbox) -> LeasedCapture:

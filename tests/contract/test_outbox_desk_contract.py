@@ -1,12 +1,11 @@
 """The Outbox port's limits, order, freshness and retention, and what a person asks of it: run on every adapter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from outbox_rigs import RIGS, Change, Rig, capture_id_of, capture_of, changed, cut, lost
+from outbox_rigs import Change, Rig, capture_id_of, capture_of, changed, cut, lost
 from vigia.application.errors import (
     CaptureUnknown,
     LeaseLost,
@@ -24,23 +23,6 @@ from vigia.testing.sim_clock import SimClock
 
 LEASE_S = 60.0
 PICTURE_BYTES = 102
-
-
-@pytest.fixture
-def clock() -> SimClock:
-    return SimClock()
-
-
-@pytest.fixture(params=RIGS)
-def rig(request: pytest.FixtureRequest, tmp_path: Path, clock: SimClock) -> Iterator[Rig]:
-    rig = RIGS[request.param](tmp_path, clock)
-    yield rig
-    rig.close()
-
-
-@pytest.fixture
-def outbox(rig: Rig) -> ManagedOutbox:
-    return rig.open()
 
 
 def commit(outbox: ManagedOutbox, *numbers: int, camera: str = "gate") -> None:

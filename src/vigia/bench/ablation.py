@@ -290,12 +290,7 @@ def _chart(samples: Sequence[DesignSamples]) -> Chart:
         y_label="frames a second, 8 cameras",
         series=(
             Series("theirs, as they report it", THEIRS_FPS),
-            Series(
-                "ours, stated load",
-                tuple(spread.median for spread in spreads),
-                tuple(spread.low for spread in spreads),
-                tuple(spread.high for spread in spreads),
-            ),
+            Series.of("ours, stated load", spreads),
         ),
         categories=tuple(one.design.name for one in steps),
         marks=whole,

@@ -213,14 +213,7 @@ def _chart(found: dict[Case, list[QueueFigures]]) -> Chart:
     series = []
     for committing in COMMITTERS:
         spreads = [Spread.of([one.rate for one in found[name, committing]]) for name in WAYS]
-        series.append(
-            Series(
-                f"{committing} committing",
-                tuple(spread.median for spread in spreads),
-                tuple(spread.low for spread in spreads),
-                tuple(spread.high for spread in spreads),
-            )
-        )
+        series.append(Series.of(f"{committing} committing", spreads))
     return Chart(
         title=f"Committed and delivered, {PICTURE_BYTES // 1000} KB each, loopback",
         kind=ChartKind.BARS,

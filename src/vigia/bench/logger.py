@@ -97,14 +97,7 @@ def _chart(found: dict[str, list[LoggerFigures]]) -> Chart:
     series = []
     for label, field in (("p50", "p50_s"), ("p99", "p99_s"), ("p99.9", "p999_s"), ("max", "max_s")):
         spreads = [Spread.of([getattr(one, field) * MICRO for one in figures]) for figures in found.values()]
-        series.append(
-            Series(
-                label,
-                tuple(spread.median for spread in spreads),
-                tuple(spread.low for spread in spreads),
-                tuple(spread.high for spread in spreads),
-            )
-        )
+        series.append(Series.of(label, spreads))
     return Chart(
         title=f"One info call, {THREADS} threads, sink stalls {STALL_S * 1e3:.0f} ms a write",
         kind=ChartKind.BARS,

@@ -82,6 +82,16 @@ class Series:
     high: tuple[float, ...] = ()
     """Range of each value, for error bars; both or neither."""
 
+    @classmethod
+    def of(cls, label: str, spreads: "Sequence[Spread]") -> "Series":
+        """Medians, with the range of the samples as error bars."""
+        return cls(
+            label,
+            tuple(spread.median for spread in spreads),
+            tuple(spread.low for spread in spreads),
+            tuple(spread.high for spread in spreads),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:

@@ -18,7 +18,6 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from itertools import count
-from re import compile as re_compile
 from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
@@ -53,7 +52,6 @@ SPARE = 64
 MERGE_EVERY = 64
 """After so many commits the movements are merged: adding them up stays cheap."""
 _TURN_STEP = 1 << 20
-_CAPTURE_ID = re_compile(r"[0-9a-f]{32}")
 _INSERT = """
 INSERT INTO capture (id, camera_id, findface_camera_id, track_id, at_utc, box_xyxy, roi_ltrb, width, height, quality,
                      details, key_id, file_bytes, size_bytes, sha256, due_at, committed_at)
@@ -104,11 +102,6 @@ UPDATE capture SET state = 'pending', lease = NULL, lease_until = NULL, due_at =
        reason = CASE WHEN %(reason)s::text = '' THEN reason ELSE %(reason)s END
 WHERE id = %(id)s AND state = 'leased' AND lease = %(lease)s
 """
-_TRANSACTIONS = {
-    CaptureState.DELIVERED: "delivered",
-    CaptureState.REFUSED: "refused",
-    CaptureState.DEAD: "dead",
-}
 
 
 class PostgresOutbox(PostgresDesk):
@@ -185,10 +178,6 @@ class PostgresOutbox(PostgresDesk):
             PermanentError: its picture alone is larger than all may be.
             ValueError, TypeError: the id is not 32 hexadecimal digits, the time has no zone, details are no JSON.
         """
-        if not _CAPTURE_ID.fullmatch(capture.id):
-            raise ValueError(f"a capture id is 32 hexadecimal digits, not {capture.id!r}")
-        if capture.at_utc.tzinfo is None:
-            raise ValueError("the time of a capture needs a zone")
         values = to_row(capture, sha256=picture_hash(capture.jpeg), now=0.0)
         sealed = self._pictures.seal(capture.id, capture.jpeg)
         file_bytes = len(sealed.data)
@@ -360,7 +349,7 @@ class PostgresOutbox(PostgresDesk):
                 raise error from None
 
     def _end_once(self, places: dict[str, Any], state: CaptureState, code: GivenUp | None) -> None:
-        with self._connections.transaction(_TRANSACTIONS[state]) as session:
+        with self._connections.transaction(state.value) as session:
             changed = session.execute(_END, places | {"now": session.now}).rowcount
             _require_held(changed, places["id"])
             if not places["kept"]:

@@ -3,12 +3,15 @@
 import json
 import sqlite3
 from datetime import UTC, datetime
+from re import compile as re_compile
 from typing import Any, Protocol
 
 from vigia.application.ports import OutboxEntry
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
 from vigia.domain.outbox_policy import GivenUp
+
+_CAPTURE_ID = re_compile(r"[0-9a-f]{32}")
 
 
 class Row(Protocol):
@@ -28,7 +31,15 @@ VALUES (:id, :camera_id, :findface_camera_id, :track_id, :at_utc, :box_xyxy, :ro
 
 
 def to_row(capture: Capture, *, sha256: str, now: float) -> dict[str, Any]:
-    """The places of INSERT but the file's. Raises TypeError or ValueError when ``details`` is no JSON."""
+    """The places of INSERT but the file's.
+
+    Raises:
+        ValueError, TypeError: the id is not 32 hexadecimal digits, the time has no zone, details are no JSON.
+    """
+    if not _CAPTURE_ID.fullmatch(capture.id):
+        raise ValueError(f"a capture id is 32 hexadecimal digits, not {capture.id!r}")
+    if capture.at_utc.tzinfo is None:
+        raise ValueError("the time of a capture needs a zone")
     width, height = capture.size_wh
     return {
         "id": capture.id,

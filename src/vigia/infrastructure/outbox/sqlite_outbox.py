@@ -29,7 +29,6 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from re import compile as re_compile
 from types import TracebackType
 from typing import Self
 
@@ -51,7 +50,6 @@ from vigia.infrastructure.outbox.rows import INSERT, add_to_tally, to_leased, to
 logger = get_logger("vigia.outbox")
 
 SPACE_TRIES = 4
-_CAPTURE_ID = re_compile(r"[0-9a-f]{32}")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _END = """
 UPDATE capture SET state = ?, lease = NULL, lease_until = NULL, reason = ?, event_ids = ?, code = ?, picture_kept = ?,
@@ -133,10 +131,6 @@ class SqliteOutbox(SqliteDesk):
             PermanentError: its picture alone is larger than all may be.
             ValueError, TypeError: the id is not 32 hexadecimal digits, the time has no zone, details are no JSON.
         """
-        if not _CAPTURE_ID.fullmatch(capture.id):
-            raise ValueError(f"a capture id is 32 hexadecimal digits, not {capture.id!r}")
-        if capture.at_utc.tzinfo is None:
-            raise ValueError("the time of a capture needs a zone")
         values = to_row(capture, sha256=picture_hash(capture.jpeg), now=self._now())
         self._check_space(len(capture.jpeg))
         stored = self._write_picture(capture)
@@ -309,7 +303,7 @@ class SqliteOutbox(SqliteDesk):
         places = (state, reason, json.dumps(list(event_ids)), code or "", int(kept), self._now())
         durable = state is not CaptureState.DELIVERED or len(self._owed) >= OWED_MAX - 1 or self._waiting() <= 1
         owed = self._take_owed() if durable else []
-        with self._giving_back(owed), self._database.transaction(_TRANSACTIONS[state], durable=durable) as connection:
+        with self._giving_back(owed), self._database.transaction(state.value, durable=durable) as connection:
             cursor = connection.execute(_END + _IF_HELD, (*places, capture_id, lease))
             _require_held(cursor, capture_id)
             if code is not None and code is not GivenUp.DELIVERY:
@@ -344,13 +338,6 @@ class SqliteOutbox(SqliteDesk):
         except BaseException:
             self._owed += owed
             raise
-
-
-_TRANSACTIONS = {
-    CaptureState.DELIVERED: "delivered",
-    CaptureState.REFUSED: "refused",
-    CaptureState.DEAD: "dead",
-}
 
 
 @contextlib.contextmanager
