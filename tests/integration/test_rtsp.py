@@ -1,71 +1,36 @@
 """A real RTSP server (GStreamer's): packets arrive; every way of failing has its own error, without the password."""
 
-import os
-import select
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rtsp import Mount, RtspSite, make_feed, needs_rtsp_server, pictures_of
 from running import SECRET
 from vigia.application.errors import SourceAuthFailed, SourceEnded, SourceError, SourceStalled, SourceUnreachable
 from vigia.domain.camera import Camera, CameraId
 from vigia.infrastructure.clock import SystemClock
-from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
+from vigia.infrastructure.demo import DemoClip
 from vigia.infrastructure.video.decoder import AvVideoDecoder
 from vigia.infrastructure.video.source import AvFrameSource, SourceOptions
 
-SYSTEM_PYTHON = "/usr/bin/python3"
-SERVER = Path(__file__).resolve().parent.parent / "support" / "rtsp_server.py"
-PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-
-
-def _gstreamer_is_there() -> bool:
-    try:
-        done = subprocess.run([SYSTEM_PYTHON, "-c", PROBE], capture_output=True, timeout=30, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-pytestmark = pytest.mark.skipif(
-    not _gstreamer_is_there() and not os.environ.get("CI"), reason="GStreamer's RTSP server is not installed"
-)
-
-Server = tuple[subprocess.Popen[bytes], int]
+pytestmark = needs_rtsp_server
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> DemoClip:
-    spec = DemoSpec(count=1, width=320, height=180, fps=15, duration_s=20.0, passages=(1, 1), crossings=0)
-    return generate_clips(spec, tmp_path_factory.mktemp("rtsp"))[0]
+def feed(clips: list[DemoClip], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_feed(tmp_path_factory.mktemp("feeds") / "live.feed", pictures=pictures_of(clips[0].path))
 
 
 @pytest.fixture
-def serve(clip: DemoClip) -> Iterator[Callable[..., Server]]:
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(*account: str) -> Server:
-        process = subprocess.Popen([SYSTEM_PYTHON, str(SERVER), str(clip.path), *account], stdout=subprocess.PIPE)
-        running.append(process)
-        assert process.stdout is not None
-        assert select.select([process.stdout], [], [], 30)[0], "the RTSP server did not start"
-        return process, int(process.stdout.readline())
-
-    yield start
-    for process in running:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait(10)
-        assert process.stdout is not None
-        process.stdout.close()
+def site(feed: Path, tmp_path: Path) -> Iterator[RtspSite]:
+    with RtspSite([Mount("live", feed)], tmp_path) as site:
+        yield site
 
 
-def source(port: int, *, account: str = "", mount: str = "live", read_s: float = 5.0) -> AvFrameSource:
-    camera = Camera(CameraId("1"), "Gate", f"rtsp://{account}127.0.0.1:{port}/{mount}")
-    return AvFrameSource(camera, clock=SystemClock(), options=SourceOptions(open_timeout_s=8.0, read_timeout_s=read_s))
+def source(url: str, *, read_s: float = 5.0) -> AvFrameSource:
+    options = SourceOptions(open_timeout_s=8.0, read_timeout_s=read_s)
+    return AvFrameSource(Camera(CameraId("1"), "Gate", url), clock=SystemClock(), options=options)
 
 
 def told(error: BaseException) -> str:
@@ -78,9 +43,8 @@ def told(error: BaseException) -> str:
     return " ".join(texts)
 
 
-def test_frames_arrive_over_tcp(serve: Callable[..., Server]) -> None:
-    _, port = serve()
-    camera = source(port)
+def test_frames_arrive_over_tcp(site: RtspSite) -> None:
+    camera = source(site.url("live"))
     stream = camera.open()
     assert (stream.codec, stream.width, stream.height, stream.live) == ("h264", 320, 180, True)
     decoder = AvVideoDecoder(stream)
@@ -95,37 +59,34 @@ def test_frames_arrive_over_tcp(serve: Callable[..., Server]) -> None:
     camera.close()
 
 
-def test_the_right_password_opens_and_a_wrong_one_is_its_own_error(serve: Callable[..., Server]) -> None:
-    _, port = serve("admin", SECRET)
-    good = source(port, account=f"admin:{SECRET}@")
-    good.open()
-    next(good.packets())
-    good.close()
-    bad = source(port, account=f"admin:not-{SECRET}@")
-    with pytest.raises(SourceAuthFailed) as refused:
-        bad.open()
+def test_the_right_password_opens_and_a_wrong_one_is_its_own_error(feed: Path, tmp_path: Path) -> None:
+    with RtspSite([Mount("live", feed)], tmp_path, account=("admin", SECRET)) as site:
+        good = source(site.url("live"))
+        good.open()
+        next(good.packets())
+        good.close()
+        bad = source(site.url("live", ("admin", f"not-{SECRET}")))
+        with pytest.raises(SourceAuthFailed) as refused:
+            bad.open()
     assert SECRET not in told(refused.value) + repr(bad)
     assert "127.0.0.1" in str(refused.value)
 
 
-def test_an_unknown_mount_and_a_closed_port_are_unreachable(serve: Callable[..., Server]) -> None:
-    process, port = serve()
+def test_an_unknown_mount_and_a_closed_port_are_unreachable(site: RtspSite) -> None:
     with pytest.raises(SourceUnreachable):
-        source(port, mount="nothing").open()
-    process.kill()
-    process.wait(10)
+        source(site.url("nothing")).open()
+    site.kill()
     with pytest.raises(SourceUnreachable) as refused:
-        source(port, account=f"admin:{SECRET}@").open()
+        source(site.url("live", ("admin", SECRET))).open()
     assert SECRET not in told(refused.value)
 
 
-def test_a_killed_server_ends_the_stream(serve: Callable[..., Server]) -> None:
-    process, port = serve()
-    camera = source(port)
+def test_a_killed_server_ends_the_stream(site: RtspSite) -> None:
+    camera = source(site.url("live"))
     camera.open()
     packets = camera.packets()
     next(packets)
-    process.kill()
+    site.kill()
     with pytest.raises(SourceError) as ended:
         for _ in packets:
             pass
@@ -133,13 +94,12 @@ def test_a_killed_server_ends_the_stream(serve: Callable[..., Server]) -> None:
     camera.close()
 
 
-def test_a_frozen_server_is_stalled_and_does_not_hang(serve: Callable[..., Server]) -> None:
-    process, port = serve()
-    camera = source(port, read_s=2.0)
+def test_a_frozen_server_is_stalled_and_does_not_hang(site: RtspSite) -> None:
+    camera = source(site.url("live"), read_s=2.0)
     camera.open()
     packets = camera.packets()
     next(packets)
-    process.send_signal(signal.SIGSTOP)
+    site.freeze()
     with pytest.raises(SourceStalled):
         for _ in packets:
             pass

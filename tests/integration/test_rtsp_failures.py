@@ -1,16 +1,13 @@
 """A real RTSP server that freezes, dies or refuses: the exact error each time, and the way back."""
 
-import os
-import select
-import signal
-import subprocess
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from rtsp import ANYBODY, Account, Mount, RtspSite, make_feed, needs_rtsp_server, pictures_of
 from running import SECRET
 from vigia.application.errors import SourceAuthFailed, SourceEnded, SourceError, SourceStalled, SourceUnreachable
 from vigia.domain.camera import Camera, CameraId
@@ -18,65 +15,26 @@ from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.demo import DemoClip
 from vigia.infrastructure.video.source import AvFrameSource, SourceOptions
 
-SYSTEM_PYTHON = "/usr/bin/python3"
-SERVER = Path(__file__).resolve().parent.parent / "support" / "rtsp_server.py"
-PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 READ_S = 1.0
+OWNER: Account = ("admin", SECRET)
+Serve = Callable[..., RtspSite]
+
+pytestmark = needs_rtsp_server
 
 
-def _gstreamer_is_there() -> bool:
-    try:
-        done = subprocess.run([SYSTEM_PYTHON, "-c", PROBE], capture_output=True, timeout=30, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-pytestmark = pytest.mark.skipif(
-    not _gstreamer_is_there() and not os.environ.get("CI"), reason="GStreamer's RTSP server is not installed"
-)
-
-
-@dataclass
-class Server:
-    """One running server."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-
-    def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-
-Serve = Callable[..., Server]
+@pytest.fixture(scope="module")
+def feed(clips: list[DemoClip], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_feed(tmp_path_factory.mktemp("feeds") / "live.feed", pictures=pictures_of(clips[0].path))
 
 
 @pytest.fixture
-def serve(clips: list[DemoClip]) -> Iterator[Serve]:
-    running: list[Server] = []
-
-    def start(*account: str) -> Server:
-        process = subprocess.Popen([SYSTEM_PYTHON, str(SERVER), str(clips[0].path), *account], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        running.append(Server(process, 0))
-        assert select.select([process.stdout], [], [], 30)[0], "the RTSP server did not start"
-        running[-1].port = int(process.stdout.readline())
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.thaw()
-        server.process.kill()
-        server.process.wait(10)
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+def serve(feed: Path, tmp_path: Path) -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda account=None: stack.enter_context(RtspSite([Mount("live", feed)], tmp_path, account=account))
 
 
-def source(server: Server, *, account: str = "", mount: str = "live") -> AvFrameSource:
-    camera = Camera(CameraId("1"), "Gate", f"rtsp://{account}127.0.0.1:{server.port}/{mount}")
+def source(site: RtspSite, *, account: Account | None = None, mount: str = "live") -> AvFrameSource:
+    camera = Camera(CameraId("1"), "Gate", site.url(mount, account))
     options = SourceOptions(open_timeout_s=2.0, read_timeout_s=READ_S)
     return AvFrameSource(camera, clock=SystemClock(), options=options)
 
@@ -109,8 +67,8 @@ def read_until_error(camera: AvFrameSource, *, after_first: Callable[[], None]) 
 
 
 def test_a_server_that_freezes_is_stalled_within_two_read_time_outs(serve: Serve) -> None:
-    server = serve("admin", SECRET)
-    camera = source(server, account=f"admin:{SECRET}@")
+    server = serve(OWNER)
+    camera = source(server)
     camera.open()
     clock = SystemClock()
     frozen_at_s: list[float] = []
@@ -147,14 +105,14 @@ def test_a_killed_servers_stream_has_ended(serve: Serve) -> None:
     server = serve()
     camera = source(server)
     camera.open()
-    error = read_until_error(camera, after_first=server.process.kill)
+    error = read_until_error(camera, after_first=server.kill)
     assert type(error) is SourceEnded
 
 
-@pytest.mark.parametrize("account", ["admin:wrong-{}@", "nobody:{}@", ""])
-def test_who_may_not_see_it_is_refused_and_no_text_has_the_password(serve: Serve, account: str) -> None:
-    server = serve("admin", SECRET)
-    camera = source(server, account=account.format(SECRET))
+@pytest.mark.parametrize("account", [("admin", f"wrong-{SECRET}"), ("nobody", SECRET), ANYBODY])
+def test_who_may_not_see_it_is_refused_and_no_text_has_the_password(serve: Serve, account: Account) -> None:
+    server = serve(OWNER)
+    camera = source(server, account=account)
     with pytest.raises(SourceAuthFailed, match="refused the user or password") as refused:
         camera.open()
     assert SECRET not in everything_told(refused.value, camera)
@@ -162,7 +120,7 @@ def test_who_may_not_see_it_is_refused_and_no_text_has_the_password(serve: Serve
 
 
 def test_an_unknown_mount_is_unreachable_and_says_what_the_server_said(serve: Serve) -> None:
-    camera = source(serve(), account=f"admin:{SECRET}@", mount="nothing")
+    camera = source(serve(OWNER), mount="nothing")
     with pytest.raises(SourceUnreachable, match="404") as caught:
         camera.open()
     assert SECRET not in everything_told(caught.value, camera)
