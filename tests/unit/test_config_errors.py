@@ -111,7 +111,7 @@ def lines_for(
         ),
         (
             "source: {retry_min_s: 40}",
-            "c.yaml, line 1: source.retry_min_s (40) must not be larger than source.retry_max_s (30)",
+            "c.yaml, line 1: source.retry_min_s (40) must not be larger than source.retry_max_s (3)",
         ),
         (
             "memory:\n  hard_limit_mb: 100\n  soft_limit_mb: 200",
@@ -247,7 +247,7 @@ def test_mistakes_in_a_variable_name_it(tmp_path: Path) -> None:
     assert lines_for(tmp_path, environ={"VIGIA_CAMERAS": f"[{{id: a, url: 'rtsp://u:{SECRET}@h', x: 1}}]"}) == [
         (
             "VIGIA_CAMERAS: unknown key cameras[0].x; known here are id, name, url, findface_id, token, group, active, "
-            "loop, pace"
+            "loop, pace, settings"
         )
     ]
     assert lines_for(tmp_path, environ={"VIGIA_CAMERAS": f"[{{id: a, url: '{SECRET}"}) == [

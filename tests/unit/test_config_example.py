@@ -47,13 +47,18 @@ def test_every_key_of_the_example_has_a_comment_and_every_range_is_right() -> No
 
 
 def test_the_example_cameras_load_when_they_are_uncommented(tmp_path: Path) -> None:
-    text = EXAMPLE.read_text(encoding="utf-8").replace("\ncameras: null\n", "\n")
+    text = EXAMPLE.read_text(encoding="utf-8").replace("\ncameras: null\n", "\n").replace("\ngroups: null\n", "\n")
+    groups = text.index("# groups:\n")
+    end = text.index("\n\n", groups)
+    text = text[:groups] + re.sub(r"(?m)^# ?", "", text[groups:end]) + text[end:]
     start = text.index("# cameras:\n")
     uncommented = re.sub(r"(?m)^# ?", "", text[start:])
     path = tmp_path / "c.yaml"
     path.write_text(text[:start] + uncommented, encoding="utf-8")
     settings = load_settings(path, env_file=None, environ={})
     assert [camera.id for camera in settings.cameras] == ["entrada", "gravacao"]
+    assert list(settings.groups) == ["Portaria", "Corredor norte"]
+    assert all(own.values() for own in settings.groups.values())
     shown = {part for facts in settings_keys() if facts.path[:1] == ("cameras",) for part in facts.path[2:]}
     assert shown == {name for name in shown if re.search(rf"\b{name}:", uncommented)}
 

@@ -12,12 +12,20 @@ from vigia.infrastructure.config.delivery_sections import (
     MemorySettings,
     OutboxSettings,
 )
-from vigia.infrastructure.config.loading import DEFAULT_ENV_FILE, DEFAULT_FILE, load_settings, settings_keys
+from vigia.infrastructure.config.loading import (
+    DEFAULT_ENV_FILE,
+    DEFAULT_FILE,
+    load_settings,
+    setting_places,
+    settings_keys,
+)
+from vigia.infrastructure.config.own_settings import OwnSettings
 from vigia.infrastructure.config.settings import FindfaceAccess, Settings
 from vigia.infrastructure.config.uuid_file import stable_uuid
 from vigia.infrastructure.config.vision_sections import (
     CaptureSettings,
     DetectorSettings,
+    HealthSettings,
     ShardsSettings,
     SourceSettings,
     TracksSettings,
@@ -32,14 +40,17 @@ __all__ = [
     "DetectorSettings",
     "FindfaceAccess",
     "FindfaceSettings",
+    "HealthSettings",
     "LogSettings",
     "MemorySettings",
     "OutboxSettings",
+    "OwnSettings",
     "Settings",
     "ShardsSettings",
     "SourceSettings",
     "TracksSettings",
     "load_settings",
+    "setting_places",
     "settings_keys",
     "stable_uuid",
 ]

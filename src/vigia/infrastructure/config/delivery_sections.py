@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from vigia.application.errors import ConfigurationError
 from vigia.domain.outbox_policy import LeaseOrder, OutboxPolicy, WhenFull, WhenOld
 from vigia.infrastructure.config.camera_url import check_camera_url
+from vigia.infrastructure.config.own_settings import OwnSettings
 from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, TimeoutS, UsablePath, invalid
 
 _CAMERA_ID = re_compile(r"\w[\w.-]{0,63}")
@@ -183,6 +184,10 @@ class FindfaceSettings(Section):
     """DANGEROUS: do not check FindFace's certificate; anybody in between may then read the password and every face."""
     group_prefix: Annotated[str, Field(max_length=256)] = ""
     """Only camera groups whose name begins with this; empty = all."""
+    sync_interval_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 30.0
+    """How often the camera list is read again, seconds."""
+    apply_camera_settings: bool = True
+    """Size, quality and region set for a camera in FindFace (``external_detector_settings``) count here too."""
     connect_timeout_s: TimeoutS = 5.0
     """Longest wait for a connection, seconds."""
     read_timeout_s: TimeoutS = 45.0
@@ -220,13 +225,15 @@ class CameraSettings(Section):
     token: Annotated[SecretStr, Field(max_length=1024)] | None = None
     """The camera's own token in FindFace (``external_detector_token``)."""
     group: Annotated[str, Field(max_length=256)] = ""
-    """For people."""
+    """For people; the settings of ``groups:`` under this name count for the camera."""
     active: bool = True
     """False leaves it alone."""
     loop: bool = False
     """A file begins again at its end."""
     pace: Literal["timestamps", "none"] = "timestamps"
     """A file plays as fast as it was filmed, or as fast as it can be read."""
+    settings: OwnSettings = OwnSettings()
+    """What this camera has of its own; comes before its group's."""
 
     @property
     def shown_name(self) -> str:

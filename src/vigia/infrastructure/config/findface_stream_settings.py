@@ -31,7 +31,7 @@ class Why(StrEnum):
     FRAMES = "frames"
     """In frames, and nobody said how many there are in a second."""
     EVERYWHERE = "everywhere"
-    """Taken over, but for all cameras: vigia has no such setting for one camera."""
+    """Taken over, but for all cameras: what FindFace has for this one."""
     OWN_TRACKER = "own_tracker"
     POSTED_PICTURE = "posted_picture"
     ALWAYS_JPEG = "always_jpeg"

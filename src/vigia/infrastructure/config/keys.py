@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from vigia.infrastructure.config.layer import KeyPath
 
 ANY_ITEM = "*"
-"""Stands for a list's index in a key's path."""
+"""Stands in a key's path for a list's index, and for a name that the operator chooses."""
 VARIABLE_PREFIX = "VIGIA_"
 PLAIN_VARIABLES: Mapping[str, tuple[str, str]] = {
     "FINDFACE_URL": ("findface", "url"),
@@ -41,7 +41,7 @@ class KeyFacts:
     """What one key takes."""
 
     path: tuple[str, ...]
-    """From the root; ``*`` for any item of a list."""
+    """From the root; ``*`` for any item of a list, and for any group."""
     kind: Kind
     description: str
     default: object
@@ -70,8 +70,8 @@ class KeyTable:
         return iter(self._facts.values())
 
     def get(self, path: KeyPath) -> KeyFacts | None:
-        """The key at ``path`` (indices count as any item), or None."""
-        return self._facts.get(tuple(ANY_ITEM if isinstance(part, int) else part for part in path))
+        """The key at ``path`` (indices and chosen names count as any item), or None."""
+        return self._facts.get(self._general(path))
 
     @cached_property
     def variables(self) -> Mapping[str, tuple[str, ...]]:
@@ -85,16 +85,18 @@ class KeyTable:
     def nearest(self, path: KeyPath) -> str:
         """The dotted name that was probably meant by the unknown key at ``path``; empty when none is near.
 
-        A key of that very name in another section comes first (it was only put in the wrong place), then the
-        siblings, then every key there is.
+        A key of that very name beside it or one level below comes first, then one in another section (it was only put
+        in the wrong place), then the siblings, then every key there is.
         """
         parent, name = path[:-1], str(path[-1]).replace("-", "_").lower()
         elsewhere = [facts.dotted for facts in self if facts.path[-1] == name and ANY_ITEM not in facts.path]
-        depth = len(parent)
-        prefix = tuple(ANY_ITEM if isinstance(part, int) else part for part in parent)
-        siblings = [facts.path[-1] for facts in self if facts.path[:depth] == prefix and len(facts.path) == depth + 1]
+        siblings = self.siblings(path)
         if name in siblings:
             return dotted((*parent, name))
+        above = self._general(parent)
+        below = [sibling for sibling in siblings if (*above, sibling, name) in self._facts]
+        if len(below) == 1:
+            return dotted((*parent, below[0], name))
         if len(elsewhere) == 1:
             return elsewhere[0]
         near = get_close_matches(name, [s for s in siblings if s != ANY_ITEM], n=1)
@@ -106,14 +108,21 @@ class KeyTable:
 
     def siblings(self, path: KeyPath) -> list[str]:
         """Names of the keys that may stand beside the one at ``path``."""
-        depth = len(path) - 1
-        prefix = tuple(ANY_ITEM if isinstance(part, int) else part for part in path[:-1])
+        depth, prefix = len(path) - 1, self._general(path[:-1])
         return [facts.path[-1] for facts in self if facts.path[:depth] == prefix and len(facts.path) == depth + 1]
 
     def nearest_variable(self, name: str) -> str:
         """The environment variable that was probably meant by ``name``; empty when none is near."""
         near = get_close_matches(name, self.variables, n=1, cutoff=0.8)
         return near[0] if near else ""
+
+    def _general(self, path: KeyPath) -> tuple[str, ...]:
+        """``path`` with ``*`` for indices, and for names where any name may stand."""
+        found: tuple[str, ...] = ()
+        for part in path:
+            known = isinstance(part, str) and ((*found, part) in self._facts or (*found, ANY_ITEM) not in self._facts)
+            found = (*found, str(part) if known else ANY_ITEM)
+        return found
 
     def _walk(self, path: tuple[str, ...], schema: Mapping[str, Any]) -> Iterator[KeyFacts]:
         for name, described in schema.get("properties", {}).items():
@@ -137,6 +146,8 @@ class KeyTable:
         )
         if kind == "section":
             yield from self._walk(path, main)
+            if isinstance(main.get("additionalProperties"), dict):  # under names that the operator chooses
+                yield from self._key((*path, ANY_ITEM), main["additionalProperties"])
         elif kind == "list":
             yield from self._key((*path, ANY_ITEM), main.get("items", {}))
 

@@ -1,6 +1,6 @@
 """One origin of settings (YAML file, ``.env``, environment, command line): what it says, and where it says it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +58,25 @@ class Layer:
     places: Mapping[KeyPath, Place] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
     """Mistakes that do not hinder reading the rest."""
+
+
+class SettingPlaces:
+    """Where the values that count were written. Immutable.
+
+    Args:
+        layers: the most important first.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+
+    def of(self, path: KeyPath) -> Place | None:
+        """Where the key at ``path`` was given; None when it was not, or by no file and no variable."""
+        for layer in self._layers:
+            place = layer.places.get(path)
+            if place is not None:
+                return place if place.file or place.variable else None
+        return None
 
 
 def read_settings_file(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vigia.infrastructure.config.keys import KeyTable
-from vigia.infrastructure.config.layer import Layer
+from vigia.infrastructure.config.layer import Layer, SettingPlaces
 from vigia.infrastructure.config.problems import combined, problems_of
 from vigia.infrastructure.config.settings import Settings
 from vigia.infrastructure.config.variables_layer import dotenv_layer, environment_layer, overrides_layer
@@ -45,13 +45,7 @@ def load_settings(
         ConfigurationError: with every mistake found, one line each; no secret among them.
     """
     keys = settings_keys()
-    # Most important first. Mistakes are told in the order in which an operator would look: file, .env, environment.
-    layers = [
-        overrides_layer(overrides or {}, keys, order=3),
-        environment_layer(os.environ if environ is None else environ, keys, order=2),
-        _dotenv(env_file, keys),
-        _yaml(path),
-    ]
+    layers = _layers(path, env_file, environ, overrides)
     problems = [problem for layer in layers for problem in layer.problems]
     try:
         settings = Settings.from_layers(layers)
@@ -61,6 +55,37 @@ def load_settings(
     if problems:
         raise combined(problems)
     return settings
+
+
+def setting_places(
+    path: Path | None = None,
+    *,
+    env_file: Path | None = DEFAULT_ENV_FILE,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> SettingPlaces:
+    """Where each setting stands; reads what ``load_settings`` reads, with the same arguments.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or is not YAML.
+    """
+    return SettingPlaces(_layers(path, env_file, environ, overrides))
+
+
+def _layers(
+    path: Path | None,
+    env_file: Path | None,
+    environ: Mapping[str, str] | None,
+    overrides: Mapping[str, str] | None,
+) -> list[Layer]:
+    """The most important first; mistakes are told in the order in which one would look: file, .env, environment."""
+    keys = settings_keys()
+    return [
+        overrides_layer(overrides or {}, keys, order=3),
+        environment_layer(os.environ if environ is None else environ, keys, order=2),
+        _dotenv(env_file, keys),
+        _yaml(path),
+    ]
 
 
 def _yaml(path: Path | None) -> Layer:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -27,11 +27,13 @@ from vigia.infrastructure.config.delivery_sections import (
     OutboxSettings,
 )
 from vigia.infrastructure.config.layer import NOWHERE, Layer, Problem
+from vigia.infrastructure.config.own_settings import OwnSettings, OwnValue, culprit, disagreement
 from vigia.infrastructure.config.problems import HIDDEN, combined, shown_url
 from vigia.infrastructure.config.section import UsablePath, invalid, without_empty_values
 from vigia.infrastructure.config.vision_sections import (
     CaptureSettings,
     DetectorSettings,
+    HealthSettings,
     ShardsSettings,
     SourceSettings,
     TracksSettings,
@@ -65,6 +67,26 @@ def _id_taken(camera_id: str, key: str) -> ConfigurationError:
     return ConfigurationError("%(key)s: another camera has the id %(id)s already", key=key, id=camera_id)
 
 
+GROUP_NAME_MAX = 256
+"""Characters; as FindFace has it."""
+
+
+def _empty_groups_too(groups: Any) -> Any:
+    """A group without any setting may stand there, to be filled in later."""
+    return {n: {} if own is None else own for n, own in groups.items()} if isinstance(groups, dict) else groups
+
+
+def _named(groups: dict[str, OwnSettings]) -> dict[str, OwnSettings]:
+    for name in groups:
+        if not name.strip() or len(name) > GROUP_NAME_MAX:
+            raise invalid(
+                lambda key: ConfigurationError(
+                    "%(key)s: a group's name has 1 to %(length)d characters", key=key, length=GROUP_NAME_MAX
+                )
+            )
+    return groups
+
+
 class Settings(BaseSettings):
     """Every setting of vigia. Immutable; equal when all values are equal."""
 
@@ -87,6 +109,8 @@ class Settings(BaseSettings):
     """What is logged, and where to."""
     source: SourceSettings = SourceSettings()
     """How cameras are read."""
+    health: HealthSettings = HealthSettings()
+    """When something is wrong with what a live camera delivers."""
     shards: ShardsSettings = ShardsSettings()
     """Workers that own cameras."""
     detector: DetectorSettings = DetectorSettings()
@@ -103,8 +127,15 @@ class Settings(BaseSettings):
     """FindFace Multi."""
     memory: MemorySettings = MemorySettings()
     """When memory is tidied."""
+    camera_list: Literal["auto", "config", "findface", "both"] = "auto"
+    """Where the cameras come from: ``cameras:`` (``config``), FindFace, or both; ``auto``: ``cameras:``, when it lists
+    any, else FindFace."""
+    groups: Annotated[
+        dict[str, OwnSettings], Field(max_length=1000), BeforeValidator(_empty_groups_too), AfterValidator(_named)
+    ] = Field(default_factory=dict)
+    """Settings that all cameras of a group have of their own, by the group's name; also for groups of FindFace."""
     cameras: Annotated[tuple[CameraSettings, ...], Field(max_length=10_000), AfterValidator(_distinct)] = ()
-    """The cameras; none = the list comes from FindFace."""
+    """The cameras; none = the list comes from FindFace, unless ``camera_list`` says otherwise."""
 
     @classmethod
     def from_layers(cls, layers: Sequence[Layer]) -> Self:
@@ -129,6 +160,16 @@ class Settings(BaseSettings):
         return (init_settings, *(_LayerSource(settings_cls, layer) for layer in _LAYERS.get()))
 
     @property
+    def reads_configured_cameras(self) -> bool:
+        """Whether the cameras of ``cameras:`` are watched."""
+        return self.camera_list in {"config", "both"} or (self.camera_list == "auto" and bool(self.cameras))
+
+    @property
+    def reads_findface_cameras(self) -> bool:
+        """Whether the cameras of FindFace are watched."""
+        return self.camera_list in {"findface", "both"} or (self.camera_list == "auto" and not self.cameras)
+
+    @property
     def log_file(self) -> Path | None:
         """Where the log file is, or None when none is wanted."""
         if not self.log.file_enabled:
@@ -149,6 +190,16 @@ class Settings(BaseSettings):
     def uuid_file(self) -> Path:
         """Where this device's own uuid is kept when none is given."""
         return self.data_dir / "findface-uuid"
+
+    @property
+    def camera_list_file(self) -> Path:
+        """Where the camera list known last is kept; it holds passwords."""
+        return self.data_dir / "cameras.json"
+
+    @property
+    def status_file(self) -> Path:
+        """Where a running vigia says how it is; no secrets."""
+        return self.data_dir / "status.json"
 
     def models_directory(self, environ: Mapping[str, str] | None = None) -> Path:
         """Where the detector models are: ``models_dir``, or the user's cache directory by the XDG rules.
@@ -225,17 +276,26 @@ class Settings(BaseSettings):
                 "delivery",
                 "senders",
             )
-        if self.tracks.filter_min_size > self.tracks.filter_max_size:
-            raise invalid(
-                lambda _key: ConfigurationError(
-                    "tracks.filter_max_size (%(high)g) must not be less than the smallest face sent (%(low)g)",
-                    high=self.tracks.filter_max_size,
-                    low=self.tracks.filter_min_size,
-                ),
-                "tracks",
-                "filter_max_size",
-            )
+        for name, own in self.groups.items():
+            self._check_own(own.values(), own, ("groups", name))
+        for index, camera in enumerate(self.cameras):
+            if camera.settings.model_fields_set:
+                shared = self.groups.get(camera.group, OwnSettings()).values()
+                self._check_own(shared | camera.settings.values(), camera.settings, ("cameras", index, "settings"))
         return self
+
+    def _check_own(self, values: Mapping[str, OwnValue], own: OwnSettings, path: tuple[str | int, ...]) -> None:
+        """Refuse settings of a camera or a group that contradict each other or the rest, at the key that does."""
+        problem = disagreement(self, values)
+        if problem is not None:
+            name = culprit(self, values, own.values())
+            raise invalid(
+                lambda key: ConfigurationError(
+                    "%(key)s does not go with the other settings: %(problem)s", key=key, problem=problem
+                ),
+                *path,
+                *(() if name is None else (name,)),
+            )
 
 
 class _LayerSource(PydanticBaseSettingsSource):

@@ -1,4 +1,4 @@
-"""The sections between a camera and a capture: sources, shards, detector, tracks, captures."""
+"""The sections between a camera and a capture: sources, their health, shards, detector, tracks, captures."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -61,12 +61,18 @@ class SourceSettings(Section):
     """How RTSP carries its packets. UDP loses pictures on a busy network."""
     open_timeout_s: TimeoutS = 10.0
     """Longest wait for a camera to answer, seconds."""
+    first_frame_timeout_s: TimeoutS = 10.0
+    """Longest wait for the first picture of a camera that answered, seconds."""
     read_timeout_s: TimeoutS = 10.0
     """Silence after which an open camera counts as stalled, seconds."""
     retry_min_s: TimeoutS = 1.0
     """First pause before a lost camera is tried again, seconds; it doubles from then on."""
-    retry_max_s: TimeoutS = 30.0
+    retry_max_s: TimeoutS = 3.0
     """Longest pause between two tries, seconds."""
+    auth_retry_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 60.0
+    """Pause before a camera that refused its password is tried again, seconds: many lock the account after a few."""
+    stable_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 30.0
+    """A camera that was up for so long is lost for the first time again, seconds: its pauses start over."""
     packet_queue: Annotated[int, Field(ge=10, le=10_000)] = 300
     """Packets a camera may have waiting for its shard; at 30 a second 300 are ten seconds."""
 
@@ -82,6 +88,15 @@ class SourceSettings(Section):
                 "retry_min_s",
             )
         return self
+
+
+class HealthSettings(Section):
+    """When something is wrong with what a live camera delivers."""
+
+    no_face_alarm_s: Annotated[float, Field(ge=0.0, le=2_592_000.0)] = 0.0
+    """Alarm when a live camera has seen no face for so long, seconds; 0 = off."""
+    clock_off_alarm_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 5.0
+    """Alarm when a camera's clock, as it tells it itself (RTCP), is further off, seconds; 0 = off."""
 
 
 class ShardsSettings(Section):
@@ -227,6 +242,15 @@ class TracksSettings(Section):
                     count=self.number_of_best_shots,
                 ),
                 "number_of_best_shots",
+            )
+        if self.filter_min_size > self.filter_max_size:
+            raise invalid(
+                lambda _key: ConfigurationError(
+                    "tracks.filter_max_size (%(high)g) must not be less than the smallest face sent (%(low)g)",
+                    high=self.filter_max_size,
+                    low=self.filter_min_size,
+                ),
+                "filter_max_size",
             )
         if self.roi and self.rot and not PictureRegion.parse(self.roi).overlaps(PictureRegion.parse(self.rot)):
             raise invalid(
