@@ -68,6 +68,8 @@ class _Camera:
 
     frame_wh: tuple[int, int]
     input_width: int
+    min_face_px: float
+    """What ordinary looks find, frame pixels."""
     whole_width: int
     """Input width of a sharp look at the whole picture, pixels."""
     search: RegionSearch | None
@@ -95,7 +97,8 @@ class SharpLook:
     Args:
         detector: finds the faces.
         face_px: the smallest face that sharp looks shall find, frame pixels.
-        min_face_px: what ordinary looks find; larger than ``face_px``, or no look is ever sharp.
+        min_face_px: what ordinary looks find, unless a look says otherwise; larger than ``face_px``, or no look is ever
+            sharp.
     """
 
     def __init__(self, detector: FaceDetector, *, face_px: float, min_face_px: float) -> None:
@@ -104,15 +107,18 @@ class SharpLook:
         self._min_face_px = min_face_px
         self._cameras: dict[CameraId, _Camera] = {}
 
-    def detect(self, frame: Frame, *, input_width: int, aims: SharpAims) -> Detections:
+    def detect(
+        self, frame: Frame, *, input_width: int, aims: SharpAims, min_face_px: float | None = None
+    ) -> Detections:
         """The faces of one frame, by an ordinary or, when one is due, by a sharp look.
 
         Args:
             frame: as decoded.
             input_width: of the ordinary look, pixels.
             aims: where a sharp look may go.
+            min_face_px: what ordinary looks at this camera find.
         """
-        camera = self._camera(frame, input_width)
+        camera = self._camera(frame, input_width, self._min_face_px if min_face_px is None else min_face_px)
         if camera.whole_width <= input_width:
             return self._detector.detect(frame.picture, input_width=input_width)
         due = camera.is_due(frame.at_mono_s)
@@ -130,7 +136,7 @@ class SharpLook:
         """The faces of an ordinary look and of a sharp one at a region of the same frame."""
         boxes = ordinary.boxes_xyxy
         expected = aims.followed() if aims.followed is not None else boxes[:0]
-        missed = expected[_sides(expected) < self._min_face_px]
+        missed = expected[_sides(expected) < camera.min_face_px]
         missed = missed[unseen(missed, boxes, iou_max=0.0)]
         small = np.concatenate([boxes[ordinary.confidences < CONFIDENT], missed])
         region = search.choose(small, aims.changed)
@@ -143,28 +149,29 @@ class SharpLook:
             camera.follow_until_s = frame.at_mono_s + FOLLOW_HOLD_S
         return merged
 
-    def _camera(self, frame: Frame, input_width: int) -> _Camera:
+    def _camera(self, frame: Frame, input_width: int, min_face_px: float) -> _Camera:
         camera = self._cameras.get(frame.camera_id)
         frame_wh = frame.size_wh
-        if camera is None or (camera.frame_wh, camera.input_width) != (frame_wh, input_width):
+        known = None if camera is None else (camera.frame_wh, camera.input_width, camera.min_face_px)
+        if camera is None or known != (frame_wh, input_width, min_face_px):
             if camera is None and len(self._cameras) >= CAMERAS_MAX:
                 del self._cameras[next(iter(self._cameras))]
-            camera = self._cameras[frame.camera_id] = self._planned(frame_wh, input_width)
+            camera = self._cameras[frame.camera_id] = self._planned(frame_wh, input_width, min_face_px)
             # Cameras that start together do not all look sharply at the same moment, and in every run at the same ones.
             phase = crc32(frame.camera_id.encode()) / 2.0**32
             camera.last_at_s = frame.at_mono_s - phase * camera.period_s
         return camera
 
-    def _planned(self, frame_wh: tuple[int, int], input_width: int) -> _Camera:
+    def _planned(self, frame_wh: tuple[int, int], input_width: int, min_face_px: float) -> _Camera:
         """How to look sharply at pictures of this size."""
         whole_width = self._detector.input_width_for(frame_width=frame_wh[0], min_face_px=self._face_px)
         shrink = input_width / whole_width
         if shrink * shrink * WHOLE_AREA_MAX >= 1.0:
-            return _Camera(frame_wh, input_width, whole_width, None)
+            return _Camera(frame_wh, input_width, min_face_px, whole_width, None)
         tile_wh = (round(frame_wh[0] * shrink), round(frame_wh[1] * shrink))
         slack_px = EDGE_INPUT_PX * frame_wh[0] / whole_width
-        overlap_px = TALL * self._min_face_px + 2.0 * slack_px
-        return _Camera(frame_wh, input_width, whole_width, RegionSearch(frame_wh, tile_wh, overlap_px))
+        overlap_px = TALL * min_face_px + 2.0 * slack_px
+        return _Camera(frame_wh, input_width, min_face_px, whole_width, RegionSearch(frame_wh, tile_wh, overlap_px))
 
 
 def merge_looks(

@@ -30,6 +30,11 @@ class MotionGate:
         self._changed: NDArray[np.bool_] | None = None
 
     @property
+    def threshold(self) -> float:
+        """Share of sampled pixels that must have changed; 0 = always open."""
+        return self._threshold
+
+    @property
     def is_always_open(self) -> bool:
         """True when no picture has to be looked at to know that it is open."""
         return self._threshold <= 0.0

@@ -55,24 +55,37 @@ class PassageTrace:
     appearance: Appearance | None
 
 
+@dataclass(frozen=True, slots=True)
+class PassageRules:
+    """When one passage continues another, as far as time goes."""
+
+    interval_s: float = 3.0
+    """How long after a passage was seen last another may still be its continuation, seconds."""
+    passage_max_s: float = 60.0
+    """A passage is not continued beyond this age (``track_max_duration``): somebody who stays is sent again, as without
+    any break; 0 = no limit."""
+
+
 class PassageMemory:
     """The latest captured passages of one camera.
 
     Owner: the camera's shard. Bounds: ``PASSAGES_MAX`` traces of some 3 kB.
 
     Args:
-        interval_s: how long after a passage was seen last another may still be its continuation, seconds.
-        passage_max_s: a passage is not continued beyond this age (``track_max_duration``): somebody who stays is sent
-            again, as without any break; 0 = no limit.
+        interval_s: see ``PassageRules``.
+        passage_max_s: see ``PassageRules``.
     """
 
     def __init__(self, *, interval_s: float = 3.0, passage_max_s: float = 60.0) -> None:
-        self._interval_s = interval_s
-        self._passage_max_s = passage_max_s
+        self._rules = PassageRules(interval_s, passage_max_s)
         self._traces: deque[PassageTrace] = deque(maxlen=PASSAGES_MAX)
 
     def __len__(self) -> int:
         return len(self._traces)
+
+    def follow(self, rules: PassageRules) -> None:
+        """Judge by other rules from now on; what is remembered stays."""
+        self._rules = rules
 
     def remember(self, trace: PassageTrace) -> None:
         """A passage was captured and is over, as far as its track goes."""
@@ -101,11 +114,12 @@ class PassageMemory:
         self._traces.append(longer)
 
     def _continues(self, known: PassageTrace, trace: PassageTrace) -> bool:
+        rules = self._rules
         gap_s = trace.first_at_s - known.last_at_s
         same_scene = known.loop == trace.loop and known.frame_size_wh == trace.frame_size_wh
-        if not (0.0 < gap_s <= self._interval_s and same_scene):
+        if not (0.0 < gap_s <= rules.interval_s and same_scene):
             return False
-        if self._passage_max_s and trace.first_at_s - known.began_at_s > self._passage_max_s:
+        if rules.passage_max_s and trace.first_at_s - known.began_at_s > rules.passage_max_s:
             return False
         if _at_edge(known.last_box_xyxy, known.frame_size_wh) or _at_edge(trace.first_box_xyxy, trace.frame_size_wh):
             return False

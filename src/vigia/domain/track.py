@@ -82,6 +82,11 @@ class Track:
         """Why the track would have to end at ``now``, or None."""
         return self.snapshot.due_end(now, miss_interval_s=self._miss_interval_s, duration_max_s=self._duration_max_s)
 
+    def limit(self, *, miss_interval_s: float, duration_max_s: float) -> None:
+        """End by other limits from now on. See the constructor."""
+        self._miss_interval_s = miss_interval_s
+        self._duration_max_s = duration_max_s
+
     def add_event(self, event: FaceEvent, *, motion: Motion | None = None) -> None:
         """Take one more event of the same face. A late one, from a frame before the last, is taken too.
 

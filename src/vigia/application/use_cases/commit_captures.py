@@ -53,6 +53,8 @@ class CaptureRequest:
     """Why now: how the track ended, or that a first shot is sent early."""
     details: dict[str, Any] = field(default_factory=dict)
     """More for people and reports; numbers, texts, lists and dictionaries, numpy's included."""
+    picture: PictureRules | None = None
+    """What the posted picture is like; None = as ``CommitOptions`` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class CommitOptions:
     offer_timeout_s: float = 2.0
     """How long a shard waits for room, seconds."""
     picture: PictureRules = field(default_factory=PictureRules)
-    """What the posted picture is like."""
+    """What posted pictures are like, of requests that do not say."""
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.25, cap_s=10.0))
     """Between two attempts to write to a disk that does not take it."""
 
@@ -281,7 +283,7 @@ class CommitCapturesUseCase:
             self._encoder,
             picture,
             (left, top, right, bottom),
-            rules=self._options.picture,
+            rules=request.picture if request.picture is not None else self._options.picture,
             frame_boxes_xyxy=event.frame_boxes_xyxy,
         )
         made = {"crop": posted.plan.crop_ltrb, "jpeg_quality": posted.jpeg_quality}

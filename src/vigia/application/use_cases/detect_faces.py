@@ -11,6 +11,9 @@ from vigia.domain.event import Box, EventId, FaceEvent, Quality
 from vigia.domain.frame import Frame
 from vigia.domain.quality import assess
 
+WIDTHS_MAX = 1000
+"""Frame sizes, steps under overload and smallest faces whose input width is remembered."""
+
 
 def _any_size(_box_xyxy: Box) -> bool:
     return True
@@ -23,10 +26,11 @@ class DetectFacesUseCase:
 
     Args:
         detector: finds the faces.
-        min_face_px: the smallest face worth finding, frame pixels; decides the detector's input size.
+        min_face_px: the smallest face worth finding, frame pixels; decides the detector's input size, where a camera
+            does not say otherwise.
         ids: event numbers; shared by all shards of a process so that none is used twice.
         input_width: fixes the detector's input, pixels, whatever ``min_face_px`` says.
-        overload_face_px: under overload faces below this may be missed; ``min_face_px`` when not given.
+        overload_face_px: under overload faces below this may be missed; none when not given.
         sharp_face_px: the smallest face that sharp looks shall find, frame pixels (``sharp_look.py``); without it there
             are none.
     """
@@ -46,8 +50,8 @@ class DetectFacesUseCase:
         self._min_face_px = min_face_px
         self._ids = ids if ids is not None else itertools.count(1)
         self._input_width = input_width
-        self._overload_face_px = overload_face_px if overload_face_px is not None else min_face_px
-        self._widths: dict[tuple[int, float], int] = {}
+        self._overload_face_px = overload_face_px if overload_face_px is not None else 0.0
+        self._widths: dict[tuple[int, float, float], int] = {}
         self._sharp: SharpLook | None = None
         if sharp_face_px is not None:
             self._sharp = SharpLook(detector, face_px=sharp_face_px, min_face_px=min_face_px)
@@ -57,19 +61,24 @@ class DetectFacesUseCase:
         """The detector's name."""
         return self._detector.name
 
-    def input_width_for(self, frame_width: int, scale: float = 1.0) -> int:
+    def input_width_for(self, frame_width: int, scale: float = 1.0, *, min_face_px: float | None = None) -> int:
         """The detector's input width for frames of ``frame_width`` pixels.
 
         Args:
             frame_width: pixels.
             scale: of the ordinary width, in (0, 1]: under overload. Never below what ``overload_face_px`` needs.
+            min_face_px: the smallest face worth finding by this camera, frame pixels.
         """
-        key = (frame_width, scale)
+        face_px = self._min_face_px if min_face_px is None else min_face_px
+        key = (frame_width, scale, face_px)
         width = self._widths.get(key)
         if width is None:
-            width = self._input_width or self._needed(frame_width, self._min_face_px)
+            if len(self._widths) >= WIDTHS_MAX:
+                self._widths.clear()
+            width = self._input_width or self._needed(frame_width, face_px)
             if scale < 1.0:
-                width = max(min(width, self._needed(frame_width, self._overload_face_px)), ceil(width * scale))
+                least = self._needed(frame_width, max(self._overload_face_px, face_px))
+                width = max(min(width, least), ceil(width * scale))
             self._widths[key] = width
         return width
 
@@ -87,6 +96,7 @@ class DetectFacesUseCase:
         size_fits: Callable[[Box], bool] = _any_size,
         scale: float = 1.0,
         aims: SharpAims | None = None,
+        min_face_px: float | None = None,
     ) -> list[FaceEvent]:
         """The face events of one frame, most confident first; each refers to the frame's picture.
 
@@ -95,12 +105,13 @@ class DetectFacesUseCase:
             size_fits: whether a face of this box may be sent: see ``FaceEvent.postable``.
             scale: of the detector's input, in (0, 1]; see ``input_width_for``.
             aims: given when this look may be a sharp one, if one is due: where it may go; see ``SharpLook``.
+            min_face_px: the smallest face worth finding by this camera, frame pixels.
         """
         picture = frame.picture
         size_wh = frame.size_wh
-        input_width = self.input_width_for(size_wh[0], scale)
+        input_width = self.input_width_for(size_wh[0], scale, min_face_px=min_face_px)
         if aims is not None and self._sharp is not None:
-            found = self._sharp.detect(frame, input_width=input_width, aims=aims)
+            found = self._sharp.detect(frame, input_width=input_width, aims=aims, min_face_px=min_face_px)
         else:
             found = self._detector.detect(picture, input_width=input_width)
         if not len(found):

@@ -38,10 +38,42 @@ INFO_INTERVAL_S = 1.0
 """One line a second and camera at INFO; every association is told at DEBUG."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrackRules:
+    """When a face continues a track of one camera, and when a track ends. FindFace's names and meanings."""
+
+    miss_interval_s: float = 1.0
+    """``track_miss_interval``: silence that ends a track, seconds."""
+    duration_max_s: float = 60.0
+    """``track_max_duration``: age that ends a track, seconds; 0 = no limit."""
+    overlap_threshold: float = 0.12
+    """``track_overlap_threshold``: see ``TrackMatchingService``."""
+    distance_max_share: float = 0.10
+    """See ``TrackMatchingService``."""
+
+    def matching(self) -> TrackMatchingService:
+        """What matches by these rules."""
+        return TrackMatchingService(
+            overlap_threshold=self.overlap_threshold, distance_max_share=self.distance_max_share
+        )
+
+
+class _Limits(NamedTuple):
+    """One camera's rules as they are applied."""
+
+    matching: TrackMatchingService
+    miss_interval_s: float
+    duration_max_s: float
+
+
 @dataclass(slots=True)
 class _CameraTracks:
-    """One camera's tracks. Owner: whoever holds ``lock``; it guards every other field, for moments only."""
+    """One camera's tracks. Owner: whoever holds ``lock``; it guards every other field, for moments only.
 
+    ``limits`` is replaced as a whole, so that it is read without the lock.
+    """
+
+    limits: _Limits
     lock: threading.Lock = field(default_factory=threading.Lock)
     tracks: dict[TrackId, Track] = field(default_factory=dict)
     generation: int = 0
@@ -68,9 +100,9 @@ class ManageTracksUseCase:
     Any thread may call any method. Track ids come from one counter and are never used twice in a run.
 
     Args:
-        matching: decides which face continues which track.
-        miss_interval_s: silence that ends a track (``track_miss_interval``), seconds.
-        duration_max_s: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
+        matching: decides which face continues which track, of cameras without rules of their own (``configure``).
+        miss_interval_s: for these: silence that ends a track (``track_miss_interval``), seconds.
+        duration_max_s: for these: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
         ids: track numbers; 1, 2, 3 … when not given.
     """
 
@@ -82,9 +114,7 @@ class ManageTracksUseCase:
         duration_max_s: float = 60.0,
         ids: Iterator[int] | None = None,
     ) -> None:
-        self._matching = matching
-        self._miss_interval_s = miss_interval_s
-        self._duration_max_s = duration_max_s
+        self._limits = _Limits(matching, miss_interval_s, duration_max_s)
         self._ids = ids if ids is not None else itertools.count(1)  # next() on it is atomic
         self._cameras: dict[CameraId, _CameraTracks] = {}
         self._cameras_lock = threading.Lock()  # guards the dictionary, not what is in it
@@ -94,6 +124,14 @@ class ManageTracksUseCase:
     def conflicts(self) -> int:
         """How often a commit found that its snapshot was out of date. Approximate while threads run."""
         return self._conflicts["commit"]
+
+    def configure(self, camera_id: CameraId, rules: TrackRules) -> None:
+        """Follow a camera's faces by rules of its own from now on, those of its open tracks too."""
+        state = self._state(camera_id)
+        with state.lock:
+            state.limits = _Limits(rules.matching(), rules.miss_interval_s, rules.duration_max_s)
+            for track in state.tracks.values():
+                track.limit(miss_interval_s=rules.miss_interval_s, duration_max_s=rules.duration_max_s)
 
     def execute(self, camera_id: CameraId, events: Sequence[FaceEvent]) -> list[Association]:
         """Associate the events of one frame.
@@ -123,7 +161,7 @@ class ManageTracksUseCase:
             with state.lock:
                 generation = state.generation
                 snapshots = [track.snapshot for track in state.tracks.values()]
-            plan = self._plan(waiting, snapshots, weak)
+            plan = self._plan(waiting, snapshots, weak, state.limits)
             accepted, waiting = self._commit(state, plan, generation, force=attempt == ROUNDS_MAX)
             done += accepted
             if waiting:
@@ -138,7 +176,8 @@ class ManageTracksUseCase:
             return []
         with state.lock:
             snapshots = [track.snapshot for track in state.tracks.values()]
-        last_s, first_s = now - self._miss_interval_s, now - (self._duration_max_s or inf)
+        limits = state.limits
+        last_s, first_s = now - limits.miss_interval_s, now - (limits.duration_max_s or inf)
         due = [s for s in snapshots if s.motion.at_s < last_s or s.first_at_s < first_s]
         return [track for snapshot in due if (track := self._expire_one(state, snapshot.id, now)) is not None]
 
@@ -185,16 +224,17 @@ class ManageTracksUseCase:
         state = self._cameras.get(camera_id)
         if state is None:
             with self._cameras_lock:
-                state = self._cameras.setdefault(camera_id, _CameraTracks())
+                state = self._cameras.setdefault(camera_id, _CameraTracks(self._limits))
         return state
 
+    @staticmethod
     def _plan(
-        self, events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot], weak: frozenset[EventId]
+        events: Sequence[FaceEvent], snapshots: Sequence[TrackSnapshot], weak: frozenset[EventId], limits: _Limits
     ) -> list[_Planned]:
         """Match against a snapshot. Pure but for the events' order; holds no lock."""
         first = events[0]
         at_s, frame_index = first.at_mono_s, first.frame_index
-        last_s, first_s = at_s - self._miss_interval_s, at_s - (self._duration_max_s or inf)
+        last_s, first_s = at_s - limits.miss_interval_s, at_s - (limits.duration_max_s or inf)
         open_to_frame = [
             s for s in snapshots if s.motion.at_s >= last_s and s.first_at_s >= first_s and not s.has_frame(frame_index)
         ]
@@ -207,7 +247,7 @@ class ManageTracksUseCase:
                 for snapshot, place in zip(open_to_frame, expected.places, strict=True)
             ]
         weak_rows = np.array([event.id in weak for event in events]) if weak else None
-        found = self._matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, rooms=rooms)
+        found = limits.matching.assign(boxes, expected, first.frame_size_wh, weak=weak_rows, rooms=rooms)
         matches = {match.event: match for match in found}
         plan: list[_Planned] = []
         for row, event in enumerate(events):
@@ -228,7 +268,7 @@ class ManageTracksUseCase:
         for event, match, snapshot, motion in plan:
             track_id: TrackId | None = None
             if snapshot is None or force:
-                track = self._new_track(event)
+                track = self._new_track(event, state.limits)
                 with state.lock:
                     if force or state.generation == generation:
                         state.tracks[track.id] = track
@@ -250,12 +290,12 @@ class ManageTracksUseCase:
         """Whether the chosen track is still as it was when it was chosen; to end it would change it. Under the lock."""
         return track is not None and track.snapshot.version == snapshot.version
 
-    def _new_track(self, event: FaceEvent) -> Track:
+    def _new_track(self, event: FaceEvent, limits: _Limits) -> Track:
         return Track(
             TrackId(next(self._ids)),
             event,
-            miss_interval_s=self._miss_interval_s,
-            duration_max_s=self._duration_max_s,
+            miss_interval_s=limits.miss_interval_s,
+            duration_max_s=limits.duration_max_s,
         )
 
     @staticmethod
