@@ -81,6 +81,13 @@ class SourceEnded(SourceError):
     """It closed. A file played once ends so too."""
 
 
+class SourceAbandoned(SourceError):
+    """Its thread was stuck in a native call and was left behind; another one has its work. Never told to anybody."""
+
+    def __init__(self) -> None:
+        super().__init__("left behind inside a native call")
+
+
 class RecognizerUnavailable(RetryableError):
     """The request surely had no effect: never sent, or answered with a temporary failure."""
 
@@ -119,6 +126,10 @@ class LicenseRejected(RetryableError):
 
 class CameraTokenRejected(RetryableError):
     """The camera's own token is stale: the camera list must be read again first."""
+
+
+class NoCameras(ConfigurationError):
+    """The camera list could be read and holds no camera to watch."""
 
 
 class OutboxUnavailable(RetryableError):

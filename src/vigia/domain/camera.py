@@ -4,6 +4,7 @@ Credentials never appear in a camera's ``repr``; use :func:`redact_url` for ever
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from re import compile as re_compile
 from typing import NewType
 
@@ -25,6 +26,27 @@ def redact_url(url: str) -> str:
     return _QUERY_SECRET.sub(r"\g<key>***", _USERINFO.sub(r"\g<scheme>***@", url))
 
 
+class OverrideOrigin(StrEnum):
+    """Who says what a setting of one camera is, the weakest first."""
+
+    GROUP = "group"
+    """The camera's group in the configuration file."""
+    FINDFACE = "findface"
+    """``external_detector_settings`` in FindFace."""
+    CAMERA = "camera"
+    """The camera itself in the configuration file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOverride:
+    """A setting that one camera has of its own."""
+
+    name: str
+    """FindFace's, such as ``filter_min_size``; vigia's own where FindFace has none."""
+    value: bool | int | float | str
+    origin: OverrideOrigin
+
+
 @dataclass(frozen=True, slots=True)
 class Camera:
     """One camera as its list (FindFace or YAML) describes it. Immutable: a changed camera is a new object."""
@@ -38,6 +60,9 @@ class Camera:
     """The camera's own ``external_detector_token``."""
     group: str = ""
     active: bool = True
+    """False: it is in the list, and not watched."""
+    overrides: tuple[CameraOverride, ...] = ()
+    """What differs from the settings of all cameras; of one name the last counts. Checked by whoever made the list."""
 
     @property
     def url_redacted(self) -> str:

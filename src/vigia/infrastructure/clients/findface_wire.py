@@ -57,6 +57,8 @@ class FindfaceCamera:
     external_detector: bool
     comment: str = field(repr=False)
     token: str = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Its ``external_detector_settings``, as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +295,7 @@ def read_group(item: Mapping[str, Any]) -> FindfaceGroup:
 
 def read_camera(item: Mapping[str, Any]) -> FindfaceCamera:
     """A camera of the list. Raises RecognizerUnavailable."""
-    group = item.get("group")
+    group, settings = item.get("group"), item.get("external_detector_settings")
     return FindfaceCamera(
         id=_int(item, "id"),
         name=_text(item, "name"),
@@ -302,6 +304,7 @@ def read_camera(item: Mapping[str, Any]) -> FindfaceCamera:
         external_detector=item.get("external_detector") is not False,
         comment=_text(item, "comment"),
         token=_text(item, "external_detector_token"),
+        settings=settings if isinstance(settings, dict) else {},
     )
 
 
