@@ -22,8 +22,10 @@ from vigia.bootstrap.hot_path import HotPath
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
 from vigia.domain.frame import Packet
-from vigia.infrastructure.config import Settings
-from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
+from vigia.infrastructure.config import Settings, SourceSettings
+from vigia.infrastructure.config.camera_overrides import settings_for
+from vigia.infrastructure.video.source import AvFrameSource
+from vigia.infrastructure.video.source_options import Pace, SourceOptions
 
 READ_S = 4.0
 """For all cameras together: packets are read as they come."""
@@ -52,10 +54,14 @@ class Capacity:
     load_target: float
     """Share of a shard's time that is planned with."""
 
+    def core_share(self, k: int) -> float:
+        """Share of one core that such a camera takes with detection on every k-th frame; above 1 it is too much."""
+        return self.fps * (self.decode_s + self.detect_s / k)
+
     def cameras(self, k: int) -> int:
         """How many such cameras, with detection on every k-th frame."""
-        frame_s = self.decode_s + self.detect_s / k
-        return int(self.shards * self.load_target / (self.fps * frame_s)) if frame_s > 0.0 else 0
+        share = self.core_share(k)
+        return int(self.shards * self.load_target / share) if share > 0.0 else 0
 
 
 class _Nowhere:
@@ -98,8 +104,24 @@ def measure_capacity(
         clock: about READ_S + WORK_S pass.
     """
     samples = _samples(settings, cameras, clock=clock)
-    if not samples:
-        return None
+    return measure_samples(settings, samples, make_detector, clock=clock) if samples else None
+
+
+def measure_samples(
+    settings: Settings,
+    samples: Sequence[tuple[Camera, Sequence[Packet]]],
+    make_detector: Callable[[], FaceDetector],
+    *,
+    clock: Clock,
+) -> Capacity:
+    """Work through packets that were read, with every shard, for WORK_S.
+
+    Args:
+        settings: as a run would have them.
+        samples: cameras and their packets, each from a key frame on; at least one of each.
+        make_detector: one per shard.
+        clock: times it.
+    """
     shards = settings.shard_count(cores=len(os.sched_getaffinity(0)))
     open_gate = settings.detector.model_copy(update={"motion_gate": False, "cadence_k": MEASURED_K, "cadence_k_max": 8})
     hot_path = HotPath(settings.model_copy(update={"detector": open_gate}), clock=clock)
@@ -132,7 +154,7 @@ def _bench(
     hot_path: HotPath, name: str, detector: FaceDetector, samples: Sequence[tuple[Camera, Sequence[Packet]]]
 ) -> _Bench:
     shard, detect = hot_path.shard(name, detector, cameras=len(samples))
-    lines = [hot_path.line(camera, shard, detect=detect, captures=_Nowhere()) for camera, _ in samples]
+    lines = [hot_path.line(_gate_open(camera), shard, detect=detect, captures=_Nowhere()) for camera, _ in samples]
     return _Bench([line.pipeline for line in lines], [packets for _, packets in samples])
 
 
@@ -140,15 +162,9 @@ def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> 
     """Packets of some cameras, each from a key frame on."""
     until_s = clock.mono_s() + READ_S
     wanted = cameras[:SAMPLES_MAX]
-    options = SourceOptions(
-        open_timeout_s=min(settings.source.open_timeout_s, READ_S),
-        read_timeout_s=min(settings.source.read_timeout_s, READ_S),
-        rtsp_transport=settings.source.rtsp_transport,
-        pace=Pace.FLAT_OUT,
-    )
     found = []
     for number, camera in enumerate(wanted):
-        source = AvFrameSource(camera, clock=clock, options=options)
+        source = AvFrameSource(camera, clock=clock, options=_options(settings_for(settings, camera).source))
         packets: list[Packet] = []
         with contextlib.closing(source), contextlib.suppress(SourceEnded, VigiaError):
             source.open()
@@ -164,6 +180,21 @@ def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> 
         if packets:
             found.append((camera, packets))
     return found
+
+
+def _options(chosen: SourceSettings) -> SourceOptions:
+    return SourceOptions(
+        open_timeout_s=min(chosen.open_timeout_s, READ_S),
+        first_frame_timeout_s=min(chosen.first_frame_timeout_s, READ_S),
+        read_timeout_s=min(chosen.read_timeout_s, READ_S),
+        rtsp_transport=chosen.rtsp_transport,
+        pace=Pace.FLAT_OUT,
+    )
+
+
+def _gate_open(camera: Camera) -> Camera:
+    """The camera without a gate of its own."""
+    return replace(camera, overrides=tuple(o for o in camera.overrides if o.name != "imotion_threshold"))
 
 
 def _fps(packets: Sequence[Packet]) -> float:

@@ -95,6 +95,14 @@ class FindfaceMultiAsync:
         """See FindfaceMulti.cameras."""
         return self._pooled.cameras(group_ids, external_detector=external_detector, active=active)
 
+    def add_camera_group(self, name: str) -> FindfaceGroup:
+        """See FindfaceMulti.add_camera_group."""
+        return self._pooled.add_camera_group(name)
+
+    def add_camera(self, *, name: str, group_id: int, comment: str) -> FindfaceCamera:
+        """See FindfaceMulti.add_camera."""
+        return self._pooled.add_camera(name=name, group_id=group_id, comment=comment)
+
     def add_face_event(  # noqa: PLR0913 - FindFace's form has these fields
         self,
         camera: int,

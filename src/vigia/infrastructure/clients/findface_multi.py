@@ -12,6 +12,15 @@ from typing import Self
 from vigia.application.errors import SessionRejected
 from vigia.application.ports import Clock
 from vigia.infrastructure.clients.findface_access import FindfaceAccess
+from vigia.infrastructure.clients.findface_creating import (
+    Creation,
+    camera_request,
+    creation_error,
+    creation_fault,
+    group_request,
+    read_made_camera,
+    read_made_group,
+)
 from vigia.infrastructure.clients.findface_errors import Call, error_of_answer, error_of_fault
 from vigia.infrastructure.clients.findface_session import FindfaceSession, SessionToken
 from vigia.infrastructure.clients.findface_wire import (
@@ -173,6 +182,21 @@ class FindfaceMulti:
                 found[camera.id] = camera
         return list(found.values())
 
+    def add_camera_group(self, name: str) -> FindfaceGroup:
+        """Make a camera group. Raises as ``add_camera``."""
+        return read_made_group(self._in_session(Creation.GROUP, group_request(name=name)))
+
+    def add_camera(self, *, name: str, group_id: int, comment: str) -> FindfaceCamera:
+        """Make an active external detector; the answer holds its token.
+
+        Raises:
+            DetectorRefused: a field is wrong; nothing was made.
+            DeliveryAmbiguous: it may have been made.
+            RecognizerUnavailable, SessionRejected, LicenseRejected, CredentialsRejected: nothing was made.
+        """
+        request = camera_request(name=name, group_id=group_id, comment=comment)
+        return read_made_camera(self._in_session(Creation.CAMERA, request, secrets=(comment,)))
+
     def add_face_event(  # noqa: PLR0913 - FindFace's form has these fields
         self,
         camera: int,
@@ -262,7 +286,7 @@ class FindfaceMulti:
         logger.info("logged in to FindFace at %s as %s", access.url, access.user)
         return token
 
-    def _in_session(self, call: Call, request: HttpRequest, *, secrets: Sequence[str] = ()) -> HttpResponse:
+    def _in_session(self, call: Call | Creation, request: HttpRequest, *, secrets: Sequence[str] = ()) -> HttpResponse:
         """Send with the session's token; once more after a new log-in when it is not accepted."""
         token = self._session.obtain(self._log_in)
         try:
@@ -273,7 +297,7 @@ class FindfaceMulti:
         return self._with_token(call, request, token, secrets=secrets)
 
     def _with_token(
-        self, call: Call, request: HttpRequest, token: SessionToken, *, secrets: Sequence[str]
+        self, call: Call | Creation, request: HttpRequest, token: SessionToken, *, secrets: Sequence[str]
     ) -> HttpResponse:
         try:
             response = self._exchange(call, _authorized(request, token), secrets=(*secrets, token.value))
@@ -283,15 +307,18 @@ class FindfaceMulti:
         self._session.prove(token)
         return response
 
-    def _exchange(self, call: Call, request: HttpRequest, *, secrets: Sequence[str]) -> HttpResponse:
+    def _exchange(self, call: Call | Creation, request: HttpRequest, *, secrets: Sequence[str]) -> HttpResponse:
         """One request, one answer of 2xx, or the error that it stands for."""
         try:
             response = self._transport.request(request)
         except TransportFault as fault:
-            raise error_of_fault(call, fault) from fault
+            raise (creation_fault(fault) if isinstance(call, Creation) else error_of_fault(call, fault)) from fault
         if 200 <= response.status < 300:
             return response
-        raise error_of_answer(call, response, now_utc=self._clock.utc(), secrets=(*secrets, self._access.password))
+        now_utc, secrets = self._clock.utc(), (*secrets, self._access.password)
+        if isinstance(call, Creation):
+            raise creation_error(response, now_utc=now_utc, secrets=secrets)
+        raise error_of_answer(call, response, now_utc=now_utc, secrets=secrets)
 
 
 def _authorized(request: HttpRequest, token: SessionToken) -> HttpRequest:
