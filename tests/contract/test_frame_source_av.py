@@ -4,9 +4,6 @@ import itertools
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +12,12 @@ import av
 import numpy as np
 import pytest
 
+from tiny_server import hold, serving
 from vigia.application.errors import SourceAuthFailed, SourceEnded, SourceError, SourceStalled, SourceUnreachable
 from vigia.application.service import LoopService
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet
+from vigia.domain.stream_clock import LAG_MAX_S, StampVerdict
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
 from vigia.testing.sim_clock import SimClock
@@ -192,48 +191,6 @@ def test_a_loop_over_a_file_that_is_gone_meanwhile_is_told_as_a_source_error(cli
     source.close()
 
 
-Answer = Callable[[socket.socket, threading.Event], None]
-
-
-@dataclass
-class TinyServer:
-    """Answers every connection with one function, until the test lets go."""
-
-    port: int
-    release: threading.Event = field(default_factory=threading.Event)
-
-
-@contextmanager
-def serving(answer: Answer) -> Iterator[TinyServer]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.2)
-        server = TinyServer(listener.getsockname()[1])
-
-        def step() -> float:
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                return 0.0
-            with connection:
-                connection.settimeout(5.0)
-                connection.recv(4096)
-                answer(connection, server.release)
-            return 0.0
-
-        service = LoopService("tiny-server", step, clock=SystemClock())
-        service.start()
-        try:
-            yield server
-        finally:
-            server.release.set()
-            service.request_stop()
-            assert service.join(20.0)
-
-
-def hold(connection: socket.socket, release: threading.Event) -> None:
-    release.wait(30.0)
-
-
 def test_a_silent_server_is_unreachable_after_the_open_time_out() -> None:
     options = SourceOptions(open_timeout_s=0.5, read_timeout_s=0.5)
     with serving(hold) as server:
@@ -262,7 +219,7 @@ def test_a_stream_that_falls_silent_is_stalled(clips: Path) -> None:
     assert_keeps_secret(caught.value, source)
 
 
-def test_a_live_stream_that_closes_has_ended_and_was_taken_when_it_arrived(clips: Path) -> None:
+def test_a_live_stream_that_closes_has_ended_and_was_taken_when_its_stamps_say(clips: Path) -> None:
     data = (clips / "plain.ts").read_bytes()
 
     def send(connection: socket.socket, release: threading.Event) -> None:
@@ -282,8 +239,16 @@ def test_a_live_stream_that_closes_has_ended_and_was_taken_when_it_arrived(clips
         with pytest.raises(SourceEnded, match="closed the stream"):
             read()
         source.close()
-    assert [p.at_mono_s - taken[0].at_mono_s for p in taken] == [float(n) for n in range(FRAMES)]
-    assert all(p.received_mono_s == p.at_mono_s and p.media_index is None for p in taken)
+    assert [p.received_mono_s - taken[0].received_mono_s for p in taken] == [float(n) for n in range(FRAMES)]
+    expected_s = [max(n / FPS, n - LAG_MAX_S) for n in range(FRAMES)]
+    assert [p.at_mono_s - taken[0].at_mono_s for p in taken] == pytest.approx(expected_s)
+    assert all(
+        (p.at_utc - taken[0].at_utc).total_seconds() == pytest.approx(s, abs=1e-5)
+        for p, s in zip(taken, expected_s, strict=True)
+    )
+    assert all(p.media_index is None for p in taken)
+    assert source.stamps[StampVerdict.OK] == FRAMES
+    assert source.bad_stamps == 0
 
 
 @pytest.mark.parametrize(

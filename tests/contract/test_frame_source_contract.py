@@ -115,6 +115,14 @@ def test_a_second_open_counts_on_and_begins_anew(rig: Rig) -> None:
     assert [packet.discontinuity for packet in second] == [True] + [False] * (FRAMES - 1)
 
 
+def test_a_good_stream_has_no_bad_stamps_and_tells_nothing_of_its_clock(rig: Rig) -> None:
+    source = rig.source()
+    assert (source.bad_stamps, source.clock_off_s) == (0, None)
+    source.open()
+    read_to_the_end(source)
+    assert (source.bad_stamps, source.clock_off_s) == (0, None)
+
+
 def test_what_cannot_be_opened_says_so(rig: Rig) -> None:
     source = rig.broken()
     with pytest.raises(SourceUnreachable):

@@ -13,6 +13,7 @@ import pytest
 from vigia.application.errors import SourceEnded, SourceUnreachable
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import Packet, StreamInfo
+from vigia.infrastructure.video import decoder
 from vigia.infrastructure.video.decoder import REORDER_MAX, AvVideoDecoder
 from vigia.infrastructure.video.picture import SwscalePictureScaler
 from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceOptions
@@ -142,6 +143,13 @@ def test_packets_before_the_first_key_frame_are_not_told_as_good_pictures(packet
     good = [item for one in decoded for item in one.frames if not item.corrupt]
     assert sum(len(one.frames) + one.lost for one in decoded) == key - start
     assert not good
+
+
+def test_a_picture_larger_than_any_cameras_is_damage(packets: list[Packet], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "PIXELS_MAX", 2 * 160 * 96)
+    assert balance(packets) == (FRAMES, 0)
+    monkeypatch.setattr(decoder, "PIXELS_MAX", 160 * 96 - 1)
+    assert balance(packets) == (0, FRAMES)
 
 
 def marks() -> int:

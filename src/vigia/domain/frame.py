@@ -70,7 +70,9 @@ class Packet:
     received_mono_s: float
     """When it arrived: the age of a frame is counted from here."""
     at_mono_s: float
-    """When it was taken, on the monotonic clock: arrival for a live source, start plus PTS for a file."""
+    """When it was taken, on the monotonic clock: of a live source by its stamp, or by arrival where that is no good; of
+    a file at its start plus PTS.
+    """
     at_utc: datetime
     """The same moment for people and for FindFace; timezone-aware."""
     size_bytes: int

@@ -18,6 +18,9 @@ from vigia.infrastructure.video.picture import AvPicture
 REORDER_MAX = 16
 """H.264 and H.265 hold back at most 16 pictures; a packet overtaken by more than this will not come out any more."""
 
+PIXELS_MAX = 8192 * 8192
+"""No camera's picture is larger; a damaged header may say that it is, and each picture would take gigabytes."""
+
 
 class _Tag:
     """Marks one packet. PyAV keeps opaque objects in one table for the whole process, by ``id()``: two cameras that
@@ -50,6 +53,7 @@ class AvVideoDecoder:
             context.extradata = stream.extradata
         if stream.codec == "rawvideo":
             context.width, context.height, context.pix_fmt = stream.width, stream.height, stream.pixel_format
+        context.options = {"max_pixels": str(PIXELS_MAX)}
         context.thread_type = "NONE"  # one core a shard: frame threads would only add latency and memory
         context.thread_count = 1
         context.flags |= Flags.copy_opaque
