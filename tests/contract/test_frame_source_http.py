@@ -48,11 +48,10 @@ def transport_stream(
         video.width, video.height = size_wh
         video.pix_fmt, video.gop_size = "yuv420p", 15
         sound = container.add_stream("mp2", rate=48_000) if sound_s else None
-        heard = 0
+        heard, pictures = 0, textures(size_wh, round(seconds * FPS))
         for number in range(round(max(seconds, sound_s) * FPS)):
-            if number < seconds * FPS:
-                (frame,) = itertools.islice(textures(size_wh, number + 1), number, None)
-                frame = frame.reformat(format="yuv420p")
+            if number < round(seconds * FPS):
+                frame = next(pictures).reformat(format="yuv420p")
                 frame.pts, frame.time_base = number + round(begin_s * FPS), Fraction(1, FPS)
                 container.mux(video.encode(frame))
             while sound is not None and heard / 48_000 < number / FPS:

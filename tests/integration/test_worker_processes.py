@@ -19,10 +19,10 @@ from vigia.application.worker_supervisor import WorkerLimits
 from vigia.bootstrap.parts import resolved_model
 from vigia.bootstrap.worker import EXIT_ORPHANED
 from vigia.bootstrap.worker_crew import WORKER_MODULE, WorkerOptions, _task, worker_crew
-from vigia.domain.camera import Camera, CameraId
 from vigia.domain.ledger import TrackFate
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
+from vigia.infrastructure.config.combined_cameras import CombinedCameraRepository
 from vigia.infrastructure.config.delivery_sections import CameraSettings, FindfaceSettings
 from vigia.infrastructure.config.vision_sections import DetectorSettings, TracksSettings
 from vigia.infrastructure.demo import DemoClip
@@ -49,9 +49,7 @@ class Rig:
                 for n, clip in enumerate(clips)
             ),
         )
-        self.cameras = [
-            Camera(CameraId(camera.id), camera.name or "", camera.url, token=SECRET) for camera in self.settings.cameras
-        ]
+        self.cameras = CombinedCameraRepository(self.settings).list()
         self.outbox = MemoryOutbox(CLOCK)
         self.woken = threading.Event()
         self.crew: WorkerCrew = worker_crew(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from outbox_rigs import capture_of
+from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
@@ -98,7 +99,7 @@ class Rig:
         detect = DetectFacesUseCase(ScriptedDetector(), min_face_px=20)
         lines = [self._line(name, source, detect, tracks, once=once) for name, source in sources.items()]
         crew = ThreadCrew(
-            lines=lines,
+            keeper=CameraKeeper(lines, maker=None, clock=CLOCK),
             shards=[self.shard],
             shard_services=[
                 LoopService(
@@ -163,7 +164,7 @@ class Rig:
         camera = Camera(CameraId(name), name, "scripted", findface_id=1)
         ledger = CameraLedger(camera.id)
         queue = PacketQueue(capacity=1000, ledger=ledger, arrived=self.shard.arrived, clock=CLOCK)
-        stream = StreamCameraUseCase(camera, source, queue, clock=CLOCK, once=once)
+        stream = StreamCameraUseCase(camera, lambda *_: source, queue, clock=CLOCK, once=once)
         pipeline = CameraPipeline(
             camera,
             queue=queue,

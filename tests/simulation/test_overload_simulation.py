@@ -7,6 +7,7 @@ import pytest
 
 from vigia.application.balancer import INTERVAL_S, Balancer
 from vigia.application.camera_cost import CameraCost
+from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_pipeline import OVERLOAD, CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.camera_status import LoadReason, LoadState
@@ -158,7 +159,7 @@ def test_overload_is_shed_fairly_visibly_and_is_over_soon_after_its_cause() -> N
     for number, name in enumerate(list(site.feeds)[6:]):
         site.feeds[name].on = False
         if number % 2:  # some are taken away, some only fall silent
-            site.crew[0].remove(CameraId(name))
+            site.feeds[name].pipeline.leave()
     site.run(10.0)
     before = sum(feed.pipeline.ledger.frames[FrameFate.SKIPPED] for feed in list(site.feeds.values())[:6])
     site.run(5.0)
@@ -228,7 +229,7 @@ def test_a_camera_on_its_way_at_the_stop_is_not_lost() -> None:
         on_failed=lambda *_: None,
     )
     crew = ThreadCrew(
-        lines=(),
+        keeper=CameraKeeper((), maker=None, clock=SystemClock()),
         shards=[target, source],
         shard_services=services,
         commit=commit,

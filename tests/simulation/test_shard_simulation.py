@@ -339,8 +339,11 @@ def test_removing_a_camera_hands_its_best_shot_on() -> None:
     rig = Rig()
     rig.camera()
     rig.play(passage(20))
-    rig.shard.remove(CameraId("gate"))
+    pipeline = rig.pipelines["gate"]
+    pipeline.leave()
+    rig.clock.advance(0.2)  # it looks ten times a second
     rig.run()
+    assert pipeline.is_stopped
     assert [request.reason for request in rig.shelf.requests] == ["stop"]
     assert rig.shard.status().cameras == 0
 

@@ -11,6 +11,7 @@ from vigia.application.messages import (
     BeginMeasuring,
     CommitCapture,
     LogEntries,
+    SetCameras,
     ShedMemory,
     StopWork,
     WorkerFailed,
@@ -36,6 +37,7 @@ class Rig:
         self.clock = SimClock()
         self.outbox = MemoryOutbox(self.clock)
         self.lives: list[FakeProcess] = []
+        self.launched: list[tuple[tuple[Camera, ...], object]] = []
         self.told: list[CaptureId] = []
         self.log: list[Any] = []
         self.supervisor = WorkerSupervisor(
@@ -54,7 +56,8 @@ class Rig:
     def process(self) -> FakeProcess:
         return self.lives[-1]
 
-    def _launch(self, life: int) -> FakeProcess:
+    def _launch(self, life: int, cameras: Sequence[Camera], rules: object) -> FakeProcess:
+        self.launched.append((tuple(cameras), rules))
         self.lives.append(FakeProcess(life, self.clock))
         return self.process
 
@@ -297,3 +300,66 @@ def test_a_process_that_cannot_be_killed_does_not_hold_up_the_stop(rig: Rig, mon
     rig.supervisor.service.request_stop()
     rig.supervisor._thread_ended(rig.supervisor.service)
     assert rig.supervisor.pid is None
+
+
+YARD = Camera(CameraId("yard"), "Yard", "rtsp://yard")
+
+
+def orders(process: FakeProcess) -> list[SetCameras]:
+    return [message for message in process.control.sent if isinstance(message, SetCameras)]
+
+
+def test_other_cameras_are_told_once_and_count_for_the_next_life(rig: Rig) -> None:
+    rig.steps()
+    rig.says(a_report(CAMERAS))
+    rig.crew.set_cameras([CAMERAS[0], YARD])
+    rig.steps(3)
+    assert [[camera.id for camera in order.cameras] for order in orders(rig.process)] == [["gate", "yard"]]
+    rig.process.die(-9)
+    rig.steps(2)
+    assert rig.launched[-1] == ((CAMERAS[0], YARD), None)
+    assert orders(rig.process) == [], "it knows from its start"
+
+
+def test_the_same_cameras_again_are_no_order(rig: Rig) -> None:
+    rig.steps()
+    rig.says(a_report(CAMERAS))
+    rig.crew.set_cameras(list(CAMERAS))
+    rig.steps(2)
+    assert orders(rig.process) == []
+
+
+def test_changed_rules_are_told_though_the_cameras_are_the_same_and_stay_known(rig: Rig) -> None:
+    rig.steps()
+    rig.says(a_report(CAMERAS))
+    rig.crew.set_cameras(list(CAMERAS), "rules")
+    rig.steps(2)
+    assert [order.rules for order in orders(rig.process)] == ["rules"]
+    rig.process.die(-9)
+    rig.steps(2)
+    assert rig.launched[-1][1] == "rules"
+
+
+def test_the_books_of_a_camera_that_was_taken_out_stay_in_the_sum(rig: Rig) -> None:
+    rig.steps()
+    page = busy_page().snapshot()
+    rig.says(a_report(CAMERAS, pages=[page]))
+    rig.process.die(-9)
+    rig.steps(2)
+    before = rig.crew.view().ledger
+    rig.crew.set_cameras([CAMERAS[1]])
+    rig.says(a_report([CAMERAS[1]]))
+    view = rig.crew.view()
+    assert [camera.id for camera in view.details] == ["door"]
+    assert view.ledger == before
+    assert view.retired.received == before.received > 0
+
+
+def test_new_cameras_go_to_the_worker_that_has_the_fewest() -> None:
+    rigs = [Rig(), Rig()]
+    rigs[1].supervisor.want([])
+    crew = WorkerCrew([rig.supervisor for rig in rigs], rigs[0].clock)
+    more = [Camera(CameraId(f"new-{n}"), "New", "rtsp://new") for n in range(4)]
+    crew.set_cameras([*CAMERAS, *more])
+    assert [len(rig.supervisor.cameras) for rig in rigs] == [3, 3]
+    assert list(rigs[0].supervisor.cameras[:2]) == CAMERAS, "who has a camera keeps it"

@@ -186,16 +186,20 @@ def test_the_models_for_a_program(capsys: Captured) -> None:
     assert len(models["yunet-n"]["sha256"]) == 64
 
 
-@pytest.mark.parametrize(("language", "name", "group"), [("pt_BR", "nome", "grupo"), ("en", "name", "group")])
+@pytest.mark.parametrize(
+    ("language", "titles"),
+    [("pt_BR", ["id", "nome", "grupo", "FindFace", "estado", "URL"]),
+     ("en", ["id", "name", "group", "FindFace", "state", "URL"])],
+)  # fmt: skip
 def test_the_cameras_without_their_passwords(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured, language: str, name: str, group: str
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, language: str, titles: list[str]
 ) -> None:
     speak(monkeypatch, language)
     write_cameras()
     assert main(["cameras", "list"]) == 0
     out, err = capsys.readouterr()
     head, gate, dock = out.splitlines()
-    assert head.split() == ["id", name, group, "FindFace", "URL"]
+    assert head.split() == titles
     assert "[red]Portão[/red]" in gate
     assert gate.endswith("rtsp://***@192.0.2.7/live")
     assert "no-such.mp4" in dock

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from vigia.application.errors import ConfigurationError
-from vigia.bootstrap.posting_parts import passage_memory, posting_policy, track_filter
+from vigia.bootstrap.posting_parts import passage_rules, posting_policy, track_filter
+from vigia.domain.passage_memory import PassageRules
 from vigia.domain.picture_region import PictureRegion
 from vigia.domain.posting import PostingPolicy
 from vigia.domain.track_filter import TrackFilter
@@ -21,8 +22,8 @@ def test_the_defaults_are_those_of_the_policy() -> None:
     chosen = settings_of()
     assert posting_policy(chosen) == PostingPolicy()
     assert track_filter(chosen) == TrackFilter(movement_min_percent=1.0)
-    assert passage_memory(chosen) is not None
-    assert passage_memory(settings_of(suppress_duplicates="false")) is None
+    assert passage_rules(chosen) == PassageRules()
+    assert passage_rules(settings_of(suppress_duplicates="false")) is None
 
 
 def test_every_setting_reaches_its_place() -> None:

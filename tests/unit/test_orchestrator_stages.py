@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
@@ -116,7 +117,7 @@ class Rig:
         )
         self.lines = [self._line(f"camera-{n}", self.shards[n]) for n in range(2)]
         self.crew = ThreadCrew(
-            lines=self.lines,
+            keeper=CameraKeeper(self.lines, maker=None, clock=self.clock),
             shards=self.shards,
             shard_services=[self.service(shard.name) for shard in self.shards],
             commit=self.commit,
@@ -171,7 +172,7 @@ class Rig:
             clock=self.clock,
             ages=shard.ages,
         )
-        stream = StreamCameraUseCase(camera, source, queue, clock=self.clock)
+        stream = StreamCameraUseCase(camera, lambda *_: source, queue, clock=self.clock)
         return CameraLine(camera, stream, self.service(name), pipeline, ledger, shard)
 
 

@@ -2,12 +2,21 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from vigia.application.errors import SourceAuthFailed, SourceEnded, SourceError, SourceStalled, SourceUnreachable
+from vigia.application.call_guard import CallGuard
+from vigia.application.errors import (
+    SourceAbandoned,
+    SourceAuthFailed,
+    SourceEnded,
+    SourceError,
+    SourceStalled,
+    SourceUnreachable,
+)
 from vigia.application.packet_queue import PacketQueue
-from vigia.application.use_cases.stream_camera import CameraState, RetryPolicy, StreamCameraUseCase
+from vigia.application.use_cases.stream_camera import CameraState, SourceRetry, StreamCameraUseCase
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import StreamInfo
 from vigia.domain.ledger import CameraLedger
@@ -18,16 +27,23 @@ GATE = Camera(CameraId("gate"), "Gate", "rtsp://admin:s3cret@10.0.0.9/1")
 Run = SourceError | tuple[Sequence[ScriptedPacket], SourceError]
 
 
+RETRY = SourceRetry(delay_max_s=30.0)
+
+
 class Rig:
     def __init__(self, runs: list[Run], *, once: bool = False, packet_s: float = 0.1) -> None:
-
+        self.made: list[tuple[Camera, CallGuard, int]] = []
         self.clock = SimClock()
         self.ledger = CameraLedger(GATE.id)
         self.queue = PacketQueue(capacity=1000, ledger=self.ledger, arrived=threading.Event(), clock=self.clock)
         self.source = ScriptedSource(GATE.id, runs, clock=self.clock, on_packet=lambda: self.clock.advance(packet_s))
         self.camera = StreamCameraUseCase(
-            GATE, self.source, self.queue, clock=self.clock, retry=RetryPolicy(), once=once, jitter=lambda: 1.0
+            GATE, self.make_source, self.queue, clock=self.clock, retry=RETRY, once=once, jitter=lambda: 1.0
         )
+
+    def make_source(self, camera: Camera, guard: CallGuard, first_index: int, /) -> ScriptedSource:
+        self.made.append((camera, guard, first_index))
+        return self.source
 
 
 def packets(count: int) -> list[ScriptedPacket]:
@@ -73,7 +89,8 @@ def test_an_unforeseen_fault_restarts_only_this_camera() -> None:
             raise RuntimeError("native library")
 
     rig = Rig([])
-    rig.camera._source = Broken(GATE.id, [], clock=rig.clock)
+    rig.source = Broken(GATE.id, [], clock=rig.clock)
+    rig.camera.change_to(GATE)
     assert rig.camera.step() == 1.0
     assert "RuntimeError" in rig.camera.failure_text
 
@@ -104,3 +121,105 @@ def test_jitter_keeps_at_least_half(jitter: float) -> None:
     delay_s = rig.camera.step()
     assert delay_s is not None
     assert 0.5 <= delay_s <= 1.0
+
+
+def test_a_stall_is_its_own_state_and_stays_until_packets_come_again() -> None:
+    rig = Rig([(packets(3), SourceStalled("silent")), SourceUnreachable("gone"), (packets(1), SourceEnded("x"))])
+    rig.camera.step()
+    assert rig.camera.state is CameraState.STALLED
+    rig.camera.step()
+    assert (rig.camera.state, rig.camera.failure_text) == (CameraState.UNREACHABLE, "gone")
+    rig.camera.step()
+    assert rig.camera.last_packet_s is not None
+    assert rig.camera.bytes_received == 4 * 1000
+
+
+def test_a_changed_camera_is_opened_at_once_by_a_source_of_its_own() -> None:
+    rig = Rig([SourceAuthFailed("refused")] * 3)
+    rig.camera.step()
+    moved = replace(GATE, url="rtsp://10.0.0.10/2")
+    rig.source = ScriptedSource(GATE.id, [(packets(2), SourceEnded("x"))], clock=rig.clock)
+    rig.camera.change_to(moved)
+    assert rig.camera.step() == 1.0, "the back-off began anew"
+    assert len(rig.queue) == 2
+    assert [made[0] for made in rig.made] == [GATE, moved]
+
+
+def test_a_change_while_packets_come_ends_the_old_source_without_a_failure() -> None:
+    rig = Rig([(packets(100), SourceEnded("x"))])
+    moved = replace(GATE, url="rtsp://10.0.0.10/2")
+    seen = 0
+
+    def change() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 5:
+            rig.camera.change_to(moved)
+
+    rig.source._on_packet = change
+    assert rig.camera.step() == 0.0
+    assert len(rig.queue) == 4, "what comes after the change is the old camera's"
+    assert rig.camera.reconnects == 0
+    assert rig.source.interrupted
+
+
+def test_a_new_name_does_not_touch_the_stream() -> None:
+    rig = Rig([(packets(3), SourceEnded("x"))])
+    rig.camera.describe(replace(GATE, name="Portão"))
+    rig.camera.step()
+    assert len(rig.made) == 1
+    assert rig.camera.camera.name == "Portão"
+
+
+def test_a_stream_of_which_nothing_can_be_made_is_opened_again() -> None:
+    rig = Rig([(packets(10), SourceEnded("end of script")), (packets(2), SourceEnded("x"))])
+    rig.source._on_packet = lambda: rig.camera.reopen(SourceEnded("nothing could be decoded"))
+    assert rig.camera.step() == 1.0
+    assert rig.camera.failure_text == "nothing could be decoded"
+    rig.source._on_packet = None
+    rig.camera.step()
+    assert len(rig.queue) == 2, "the order was for the stream of before"
+
+
+def test_a_stuck_thread_is_left_behind_and_what_it_brings_later_is_nothing() -> None:
+    rig = Rig([])
+    inside, come_back = threading.Event(), threading.Event()
+
+    class Stuck(ScriptedSource):
+        def open(self) -> StreamInfo:
+            with rig.made[0][1].call():
+                inside.set()
+                assert come_back.wait(10)
+            return super().open()
+
+    rig.source = Stuck(GATE.id, [(packets(5), SourceEnded("x"))], clock=rig.clock)
+    rig.camera.change_to(GATE)
+    rig.made.clear()
+    service = rig.camera.make_service()
+    service.start()
+    assert inside.wait(10)
+    assert not rig.camera.abandon_if_stuck(), "it has only begun"
+    rig.clock.advance(RETRY.stuck_s + 1.0)
+    rig.source = ScriptedSource(GATE.id, [(packets(3), SourceEnded("y"))], clock=rig.clock)
+    assert rig.camera.abandon_if_stuck()
+    assert rig.camera.state is CameraState.STALLED
+    assert "stuck in the video library" in rig.camera.failure_text
+    assert "s3cret" not in rig.camera.failure_text
+    assert rig.camera.step() == 1.0, "the new thread waits first"
+    rig.camera.step()
+    assert len(rig.queue) == 3
+    before = (rig.camera.state, rig.camera.failure_text, rig.camera.reconnects)
+    come_back.set()
+    assert service.join(10)
+    assert service.failure is None
+    assert len(rig.queue) == 3
+    assert (rig.camera.state, rig.camera.failure_text, rig.camera.reconnects) == before
+
+
+def test_packets_are_numbered_on_after_a_thread_was_left_behind() -> None:
+    rig = Rig([(packets(7), SourceEnded("x"))])
+    rig.camera.step()
+    with pytest.raises(SourceAbandoned), rig.made[0][1].call():  # noqa: PT012 - it is raised on the way out
+        rig.clock.advance(RETRY.stuck_s + 1.0)
+        assert rig.camera.abandon_if_stuck()
+    assert rig.made[-1][2] == 7

@@ -4,8 +4,14 @@ import threading
 
 import pytest
 
-from vigia.application.errors import ApplicationError, ConfigurationError, CredentialsRejected, RecognizerUnavailable
-from vigia.application.use_cases.sync_cameras import REFRESH_INTERVAL_S, SyncCamerasUseCase
+from vigia.application.errors import (
+    ApplicationError,
+    ConfigurationError,
+    CredentialsRejected,
+    NoCameras,
+    RecognizerUnavailable,
+)
+from vigia.application.use_cases.sync_cameras import REFRESH_INTERVAL_S, KnownCameras, SyncCamerasUseCase
 from vigia.domain.camera import Camera, CameraId
 from vigia.testing.sim_clock import SimClock
 
@@ -25,8 +31,33 @@ class Lists:
         return answer
 
 
-def camera(token: str = "old") -> Camera:  # noqa: S107 - no secret, a name for one
-    return Camera(CameraId("1"), "Gate", "rtsp://x", 1, token)
+class Kept:
+    """A store in memory."""
+
+    def __init__(self, known: KnownCameras | None = None) -> None:
+        self.known = known
+        self.full = False
+
+    def load(self) -> KnownCameras | None:
+        return self.known
+
+    def save(self, known: KnownCameras) -> None:
+        if self.full:
+            raise ConfigurationError("no room")
+        self.known = known
+
+
+def camera(token: str = "old", *, number: int = 1, active: bool = True) -> Camera:  # noqa: S107 - no secret, a name for one
+    return Camera(CameraId(str(number)), "Gate", "rtsp://x", number, token, active=active)
+
+
+def started(
+    *answers: list[Camera] | ApplicationError, store: Kept | None = None
+) -> tuple[SimClock, SyncCamerasUseCase]:
+    clock = SimClock()
+    sync = SyncCamerasUseCase(Lists(*answers), clock=clock, interval_s=30.0, store=store)
+    sync.read_first(stop=threading.Event())
+    return clock, sync
 
 
 def test_an_unreachable_keeper_is_asked_again_with_growing_pauses() -> None:
@@ -59,7 +90,7 @@ def test_a_stop_ends_the_waiting() -> None:
 def test_a_stale_token_has_the_list_read_again_but_not_too_often() -> None:
     clock = SimClock()
     lists = Lists([camera()], [camera("new")])
-    sync = SyncCamerasUseCase(lists, clock=clock)
+    sync = SyncCamerasUseCase(lists, clock=clock, interval_s=1000.0)
     sync.read_first(stop=threading.Event())
     sync.step()
     assert lists.reads == 1, "nobody asked"
@@ -77,7 +108,7 @@ def test_a_stale_token_has_the_list_read_again_but_not_too_often() -> None:
 def test_a_failed_refresh_keeps_the_old_list_and_is_tried_again() -> None:
     clock = SimClock()
     lists = Lists([camera()], RecognizerUnavailable("away"), [camera("new")])
-    sync = SyncCamerasUseCase(lists, clock=clock)
+    sync = SyncCamerasUseCase(lists, clock=clock, interval_s=1000.0)
     sync.read_first(stop=threading.Event())
     sync.request_refresh(CameraId("1"))
     for _ in range(2):
@@ -85,3 +116,103 @@ def test_a_failed_refresh_keeps_the_old_list_and_is_tried_again() -> None:
         sync.step()
     assert lists.reads == 3
     assert sync.token(CameraId("1")) == "new"
+
+
+def test_the_list_is_read_every_interval_and_what_differs_is_handed_on() -> None:
+    clock, sync = started([camera()], [camera()], [camera(), camera(number=2)])
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    for _ in range(3):
+        sync.step()
+    assert seen == [], "it is not time yet"
+    clock.advance(30.0)
+    sync.step()
+    assert seen == [], "nothing has changed"
+    clock.advance(30.0)
+    sync.step()
+    assert seen == [[camera(), camera(number=2)]]
+
+
+def test_cameras_that_are_switched_off_are_listed_and_not_watched() -> None:
+    clock, sync = started([camera(), camera(number=2)], [camera(), camera(number=2, active=False)])
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    clock.advance(30.0)
+    sync.step()
+    assert seen == [[camera()]]
+    assert [c.id for c in sync.disabled] == ["2"]
+
+
+def test_a_removed_cameras_token_is_kept_for_what_still_waits() -> None:
+    store = Kept()
+    clock, sync = started([camera("t1"), camera("t2", number=2)], [camera("t1")], store=store)
+    clock.advance(30.0)
+    sync.step()
+    assert sync.token(CameraId("2")) == "t2"
+    assert store.known == KnownCameras((camera("t1"),), (camera("t2", number=2),))
+    again = SyncCamerasUseCase(Lists([camera("t1")]), clock=clock, store=store)
+    again.read_first(stop=threading.Event())
+    assert again.token(CameraId("2")) == "t2", "a restart does not forget it"
+
+
+def test_a_start_while_the_keeper_is_away_goes_on_with_the_list_known_last() -> None:
+    store = Kept(KnownCameras((camera(),)))
+    clock, sync = started(RecognizerUnavailable("away"), [camera(), camera(number=2)], store=store)
+    assert sync.cameras == [camera()]
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    clock.advance(30.0)
+    sync.step()
+    assert [len(cameras) for cameras in seen] == [2]
+
+
+def test_an_empty_list_is_read_twice_before_every_camera_is_taken_out() -> None:
+    nothing = NoCameras("nothing there")
+    clock, sync = started([camera()], nothing, [camera()], nothing, nothing)
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    clock.advance(30.0)
+    sync.step()
+    sync.step()
+    assert seen == [], "it was a mistake of a moment"
+    clock.advance(30.0)
+    sync.step()
+    assert seen == []
+    sync.step()
+    assert seen == [[]]
+
+
+def test_while_the_list_cannot_be_read_that_is_told_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    away = RecognizerUnavailable("away")
+    clock, sync = started([camera()], away, away, away, [camera()])
+    for _ in range(4):
+        clock.advance(30.0)
+        sync.step()
+    assert caplog.text.count("cannot be read: away; going on with the 1 cameras known last") == 1
+    assert "can be read again, after 90 s" in caplog.text
+
+
+def test_a_file_that_was_written_is_read_at_once_and_so_is_what_a_person_asks_for() -> None:
+    clock = SimClock()
+    written: list[bool] = [False, True, False, False]
+    lists = Lists([camera()])
+    sync = SyncCamerasUseCase(lists, clock=clock, interval_s=1000.0, changed=lambda: written.pop(0))
+    sync.read_first(stop=threading.Event())
+    sync.step()
+    assert lists.reads == 1
+    sync.step()
+    assert lists.reads == 2
+    sync.request_reload()
+    sync.step()
+    assert lists.reads == 3
+    sync.step()
+    assert lists.reads == 3
+
+
+def test_a_store_that_fails_is_told_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    store = Kept()
+    store.full = True
+    _, sync = started([camera()], store=store)
+    assert sync.cameras == [camera()]
+    assert "no room" in caplog.text

@@ -1,35 +1,35 @@
-"""One camera inside its shard: decode, gate, detect, match, choose. Run to completion for one packet at a time.
+"""One camera inside its shard: decode, then gate, detect, match, choose. Run to completion for one packet at a time.
 
 Everything here belongs to the shard's thread. Nothing waits: the only thing handed on is a track's chosen shot, to
 the queue of ``CommitCapturesUseCase`` (``TrackPoster``).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from math import exp
 from threading import Event
 
 from vigia.application.camera_cost import FPS_CREDIBLE_MAX, CameraCost
+from vigia.application.camera_parts import CameraParts
 from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
-from vigia.application.closer_look import LookCredit
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
-from vigia.application.ports import Clock, Decoded, DecodedFrame, DecoderFactory, VideoDecoder
-from vigia.application.sharp_look import SharpAims
-from vigia.application.track_poster import CaptureSink, TrackPoster
+from vigia.application.picture_watch import PictureWatch
+from vigia.application.ports import Clock, Decoded, DecoderFactory, VideoDecoder
+from vigia.application.stretch import Stretch
+from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
-from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.frame import Frame, Packet, StreamInfo
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger, FrameFate
-from vigia.domain.motion import TrackEnd, expected_boxes
+from vigia.domain.motion import TrackEnd
 from vigia.domain.motion_gate import MotionGate
 from vigia.domain.passage_memory import PassageMemory
 from vigia.domain.posting import PostingPolicy
-from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
 
 logger = logging.getLogger("vigia.shard")
@@ -102,35 +102,39 @@ class CameraPipeline:
         self.queue = queue
         self.ledger = ledger
         self._decoders = decoders
-        self._detect = detect
-        self._tracks = tracks
-        self._filter = track_filter
-        self._poster = TrackPoster(
+        self._watch = PictureWatch(
             camera,
-            policy=posting if posting is not None else PostingPolicy(),
+            ledger=ledger,
+            detect=detect,
+            tracks=tracks,
             track_filter=track_filter,
             captures=captures,
-            ledger=ledger,
-            memory=passages,
-            closer=self._judge_closer,
+            load=load,
+            gate=gate,
+            clock=clock,
+            cost=self.cost,
+            on_frame=on_frame,
+            posting=posting if posting is not None else PostingPolicy(),
+            passages=passages,
         )
-        self._credit = LookCredit()
         self._load = load
-        self._gate = gate
         self._clock = clock
         self._ages = ages
-        self._on_frame = on_frame
         self._decoder: VideoDecoder | None = None
         self._stream: StreamInfo | None = None
         self._waits_for_key = True
         self._wait_reason = NO_KEY_FRAME
-        self._since_detection = 0
         self._time_ahead_s = 0.0
         self._overflowed = 0  # packets that found the queue full, as last looked at
         self._skip_shown: tuple[float, LoadReason] = (float("-inf"), LoadReason.NONE)
         self._seen, self._skipped = 0.0, 0.0  # packets lately, fading out; whose share decides who skips next
         self._faded_at_s = float("-inf")
         self._received = 0  # packets, when the rate was last looked at
+        self._fruitless = Stretch()
+        self._keyless = Stretch()
+        self._next_parts: deque[CameraParts] = deque(maxlen=1)  # put there by any thread, taken over by the shard's
+        self._leaving = False
+        self._stopped = False
 
     @property
     def stream(self) -> StreamInfo | None:
@@ -138,9 +142,24 @@ class CameraPipeline:
         return self._stream
 
     @property
+    def picture_wh(self) -> tuple[int, int]:
+        """Width and height of its pictures, pixels: as decoded, which may differ from what the stream says."""
+        return self._watch.size_wh
+
+    @property
+    def waits_for_key_s(self) -> float:
+        """How long packets have come since the stream began without a key frame among them; any thread."""
+        return self._keyless.length_s
+
+    @property
+    def undecodable_s(self) -> float:
+        """How long packets have gone into the decoder (or found none) and no picture came out of it; any thread."""
+        return self._fruitless.length_s
+
+    @property
     def active_tracks(self) -> int:
         """How many faces are being followed."""
-        return self._tracks.active_count(self.camera.id)
+        return self._watch.active_tracks
 
     @property
     def is_decoding(self) -> bool:
@@ -163,6 +182,29 @@ class CameraPipeline:
         """Share of its latest packets that were skipped, in [0, 1]: who has skipped least is the next to skip."""
         return self._skipped / self._seen if self._seen > 0.0 else 0.0
 
+    @property
+    def is_leaving(self) -> bool:
+        """True once its shard is to let go of it. Any thread."""
+        return self._leaving
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once its tracks are handed on and its books closed. Any thread."""
+        return self._stopped
+
+    def leave(self) -> None:
+        """Have its shard let go of it soon, whichever that is by then; its source has ended. Any thread."""
+        self._leaving = True
+
+    def describe(self, camera: Camera) -> None:
+        """The camera has another name, group or token; nothing else changes. Any thread."""
+        self.camera = camera
+        self._watch.describe(camera)
+
+    def reconfigure(self, parts: CameraParts) -> None:
+        """Work by other settings from the next packet on; tracks go on. Any thread."""
+        self._next_parts.append(parts)
+
     def load_status(self) -> CameraLoad:
         """How thoroughly it is looked at; any thread."""
         load, cost = self._load, self.cost
@@ -178,29 +220,37 @@ class CameraPipeline:
             reason=reason,
             waited_s=load.waited_s,
             k=rung.k,
-            input_width=self._detect.input_width_for(self._stream.width, rung.scale) if self._stream else 0,
+            input_width=self._watch.input_width(rung.scale),
             cost_share=cost.load(k=rung.k, scale=rung.scale) if cost.decode.count else 0.0,
         )
 
     def move(self, *, load: LoadControl, ages: DurationHistogram, detect: DetectFacesUseCase, arrived: Event) -> None:
         """Work for another shard from now on. Called by that shard's thread, when the former one has let go."""
-        self._load, self._ages, self._detect = load, ages, detect
+        self._load, self._ages = load, ages
+        self._watch.move(load=load, detect=detect)
         self.queue.announce_to(arrived)
 
     def process(self, packet: Packet) -> None:
         """Take one packet to its end, or into the decoder when it holds pictures back."""
+        if self._next_parts:
+            self._watch.take_over(self._next_parts.pop())
         if packet.discontinuity or packet.stream is not self._stream:
             self._restart(packet.stream)
         if self._waits_for_key and not packet.is_key:
             self.ledger.book(FrameFate.SKIPPED, reason=self._wait_reason)
             if self._wait_reason == OVERLOAD:
                 self._note_skips(1, self._load.reason)
+            else:
+                self._keyless.extend(packet.received_mono_s)
             return
+        if self._waits_for_key:
+            self._waits_for_key = False
+            self._keyless.end()
+        self._fruitless.extend(packet.received_mono_s)
         decoder = self._decoder
         if decoder is None:
             self.ledger.book(FrameFate.SKIPPED, reason=NO_DECODER)
             return
-        self._waits_for_key = False
         self._time_ahead_s = packet.at_mono_s - packet.received_mono_s
         self._seen += 1.0
         started_s = self._clock.mono_s()
@@ -225,7 +275,7 @@ class CameraPipeline:
         self.ledger.book(FrameFate.SKIPPED, len(skipped), reason=OVERLOAD)
         self._note_skips(len(skipped), reason)
         if any(packet.discontinuity for packet in skipped):
-            self._end_tracks(TrackEnd.DISCONTINUITY)
+            self._watch.end_tracks(TrackEnd.DISCONTINUITY)
         self._waits_for_key, self._wait_reason = True, OVERLOAD
         return len(skipped)
 
@@ -234,9 +284,11 @@ class CameraPipeline:
 
         ``now_s``: monotonic seconds.
         """
+        if self._next_parts:
+            self._watch.take_over(self._next_parts.pop())
         self._fade(now_s)
         if not len(self.queue):
-            self._advance(now_s + self._time_ahead_s)
+            self._watch.advance(now_s + self._time_ahead_s)
 
     def stop(self) -> None:
         """Book what is left in the queue, empty the decoder, end all tracks and hand on their best shots."""
@@ -247,8 +299,8 @@ class CameraPipeline:
         if left:
             self.ledger.book(FrameFate.SKIPPED, left, reason=STOPPED)
         self._close_decoder()
-        self._end_tracks(TrackEnd.STOP)
-        self._tracks.forget(self.camera.id)
+        self._watch.stop()
+        self._stopped = True
 
     def _fade(self, now_s: float) -> None:
         overflowed = self.ledger.overflow[QUEUE_FULL]
@@ -274,30 +326,15 @@ class CameraPipeline:
     def _restart(self, stream: StreamInfo) -> None:
         """Another stream begins: what the old one still holds is booked, its tracks end."""
         self._close_decoder()
-        self._end_tracks(TrackEnd.DISCONTINUITY)
-        self._gate.reset()
         self._stream = stream
-        self.cost.expect(width=stream.width, height=stream.height, fps=stream.fps)
-        self._check_regions(stream)
+        self._watch.begin(stream)
         self._waits_for_key, self._wait_reason = True, NO_KEY_FRAME
-        self._since_detection = self._load.k
+        self._keyless.end()
+        self._fruitless.end()
         try:
             self._decoder = self._decoders(stream)
         except VigiaError as error:
             logger.error("Camera %s: %s", self.camera.name, error)
-
-    def _check_regions(self, stream: StreamInfo) -> None:
-        """Say so when a region was written for a larger picture than the camera gives: no face will be in it."""
-        for name, region in (("roi", self._filter.roi), ("rot", self._filter.rot)):
-            if region is not None and not region.meets((stream.width, stream.height)):
-                logger.warning(
-                    "Camera %s: tracks.%s %s lies outside its picture of %dx%d pixels: no face of it is sent",
-                    self.camera.name,
-                    name,
-                    region,
-                    stream.width,
-                    stream.height,
-                )
 
     def _close_decoder(self) -> None:
         decoder, self._decoder = self._decoder, None
@@ -308,73 +345,8 @@ class CameraPipeline:
     def _finish(self, decoded: Decoded) -> None:
         if decoded.lost:
             self.ledger.book(FrameFate.CORRUPT, decoded.lost)
+        if decoded.frames:
+            self._fruitless.end()
         for item in decoded.frames:
-            self.ledger.book(self._look(item))
+            self.ledger.book(FrameFate.CORRUPT if item.corrupt else self._watch.look(item.frame))
             self._ages.record(self._clock.mono_s() - item.frame.received_mono_s)
-
-    def _look(self, item: DecodedFrame) -> FrameFate:
-        """Gate, detect, follow; return where the frame ends."""
-        frame = item.frame
-        if item.corrupt:
-            return FrameFate.CORRUPT
-        if self._on_frame is not None:
-            self._on_frame(frame)
-        gate = self._gate
-        moving = gate.is_always_open or gate.is_open(frame.picture.luma(), at_s=frame.at_mono_s)
-        self._since_detection += 1
-        fate = FrameFate.TRACKED
-        rung = self._load.rung
-        watched = moving or bool(self.active_tracks)
-        self.cost.record_frame(watched=watched)
-        if not watched:
-            fate = FrameFate.QUIET
-        elif self._since_detection >= rung.k:
-            self._since_detection = 0
-            started_s = self._clock.mono_s()
-            self._detect_and_follow(frame, rung.scale)
-            self.cost.record_detect(self._clock.mono_s() - started_s, scale=rung.scale)
-            fate = FrameFate.DETECTED
-        self._advance(frame.at_mono_s)
-        return fate
-
-    def _detect_and_follow(self, frame: Frame, scale: float) -> None:
-        self._credit.earn()
-        events = self._detect.execute(frame, size_fits=self._filter.box_fits, scale=scale, aims=self._aims(frame))
-        if self._filter.rot is not None:
-            events = [event for event in events if self._filter.followed(event.box_xyxy)]
-        if not events:
-            return
-        associations = self._tracks.execute(self.camera.id, events)
-        self.ledger.faces += len(associations)
-        self.ledger.tracks_started += sum(1 for association in associations if association.match is None)
-        self._poster.follow(associations)
-
-    def _aims(self, frame: Frame) -> SharpAims | None:
-        """Where a sharp look may go; None under load: it is the first thing to give way."""
-        tracks, camera_id = self._tracks, self.camera.id
-        if self._is_short_of_time:
-            return None
-        return SharpAims(self._gate.changed, lambda: expected_boxes(tracks.snapshots(camera_id), frame.at_mono_s))
-
-    @property
-    def _is_short_of_time(self) -> bool:
-        load = self._load
-        return load.rung.k > load.limits.k_min or load.rung.scale < 1.0
-
-    def _judge_closer(self, events: Sequence[FaceEvent]) -> list[Quality] | None:
-        """Closer looks at shots; None under load, or when the camera had too many of them."""
-        if self._is_short_of_time or not self._credit.take(len(events)):
-            return None
-        return [self._detect.judge_closer(event) for event in events]
-
-    def _advance(self, at_s: float) -> None:
-        """End the tracks whose time is over at ``at_s`` (the camera's time, seconds); send what is due of others."""
-        self._hand_on(self._tracks.expire(self.camera.id, at_s))
-        self._poster.post_due(at_s)
-
-    def _end_tracks(self, end: TrackEnd) -> None:
-        self._hand_on(self._tracks.end_all(self.camera.id, end))
-
-    def _hand_on(self, ended: Sequence[Track]) -> None:
-        if ended:
-            self._poster.close(ended)

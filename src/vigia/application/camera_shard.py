@@ -87,11 +87,6 @@ class CameraShard:
         self._orders.append(lambda: self._pipelines.__setitem__(pipeline.camera.id, pipeline))
         self.arrived.set()
 
-    def remove(self, camera_id: CameraId) -> None:
-        """Let a camera go: its tracks end and are handed on. Any thread."""
-        self._orders.append(lambda: self._remove(camera_id))
-        self.arrived.set()
-
     def hand_over(self, camera_id: CameraId, to: "CameraShard") -> None:
         """Give a camera to another shard, with its open tracks and what waits. Any thread.
 
@@ -224,8 +219,11 @@ class CameraShard:
         return chosen
 
     def _tick(self, now_s: float) -> None:
-        for pipeline in self._pipelines.values():
-            pipeline.tick(now_s)
+        for pipeline in list(self._pipelines.values()):
+            if pipeline.is_leaving:  # asked of the pipeline, not of the shard: it may have moved here a moment ago
+                self._remove(pipeline.camera.id)
+            else:
+                pipeline.tick(now_s)
         costs = [pipeline.cost for pipeline in self._pipelines.values() if pipeline.is_decoding]
         oldest_age_s = max((_live_age_s(pipeline, now_s) for pipeline in self._pipelines.values()), default=0.0)
         if self.load.decide(now_s, oldest_age_s=oldest_age_s, costs=costs):

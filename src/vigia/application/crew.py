@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard, ShardStatus
 from vigia.application.camera_status import CameraStatus
@@ -50,11 +51,13 @@ class CrewView:
     """All cameras have played to their end, and nothing waits for a shard."""
     restarts: int = 0
     """Worker processes that died and were started again."""
+    retired: LedgerPage = field(default_factory=LedgerPage)
+    """The books of cameras that were taken out."""
 
     @property
     def ledger(self) -> LedgerPage:
-        """All cameras' books added up."""
-        page = LedgerPage()
+        """All cameras' books added up, those that were taken out too."""
+        page = self.retired
         for camera in self.details:
             page = page.plus(camera.page)
         return page
@@ -67,7 +70,7 @@ class CrewView:
     @property
     def cameras_live(self) -> int:
         """Cameras that deliver."""
-        return sum(1 for camera in self.details if camera.source is CameraState.LIVE)
+        return sum(1 for camera in self.details if camera.source in {CameraState.LIVE, CameraState.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,15 @@ class Crew(Protocol):
         """Start the cameras: whatever they deliver finds its way by now."""
         ...
 
+    def set_cameras(self, cameras: Sequence[Camera], rules: object = None) -> None:
+        """These and no others shall be watched, as they are described now. Done soon, one by one; one thread calls.
+
+        Args:
+            cameras: active ones, without tokens.
+            rules: the settings that all cameras go by, when they have changed; for whoever makes their parts.
+        """
+        ...
+
     def begin_measuring(self) -> None:
         """Start-up is over: frame ages count from now on."""
         ...
@@ -137,7 +149,7 @@ class Crew(Protocol):
 class ThreadCrew:
     """Source threads, shards and the commit thread of one process. Wired in the bootstrap."""
 
-    lines: Sequence[CameraLine]
+    keeper: CameraKeeper
     shards: Sequence[CameraShard]
     shard_services: Sequence[LoopService]
     commit: CommitCapturesUseCase
@@ -147,6 +159,11 @@ class ThreadCrew:
     unclean: Sequence[str] = field(default=(), init=False)
 
     @property
+    def lines(self) -> Sequence[CameraLine]:
+        """The cameras at work."""
+        return self.keeper.lines
+
+    @property
     def cameras(self) -> Sequence[Camera]:
         """All of them."""
         return [line.camera for line in self.lines]
@@ -154,12 +171,12 @@ class ThreadCrew:
     @property
     def main_services(self) -> Sequence[LoopService]:
         """The run ends when one of them fails."""
-        return [self.commit_service, *self.shard_services]
+        return [self.commit_service, *self.shard_services, self.keeper.service]
 
     @property
-    def camera_services(self) -> Sequence[LoopService]:
+    def camera_services(self) -> Sequence[Service]:
         """Cameras start over by themselves (``StreamCameraUseCase``); only a defect ends one of their services."""
-        return [line.service for line in self.lines]
+        return self.keeper.camera_services
 
     @property
     def is_idle(self) -> bool:
@@ -174,9 +191,14 @@ class ThreadCrew:
             service.start()
 
     def start_cameras(self) -> None:
-        """Start the source threads."""
+        """Start the source threads, then what looks after them."""
         for service in self.camera_services:
             service.start()
+        self.keeper.service.start()
+
+    def set_cameras(self, cameras: Sequence[Camera], rules: object = None) -> None:
+        """These and no others shall be watched. See ``Crew``."""
+        self.keeper.want(cameras, rules)
 
     def begin_measuring(self) -> None:
         """Frame ages count from now on."""
@@ -185,8 +207,11 @@ class ThreadCrew:
 
     def stop(self, *, begun_s: float, deadline_s: float) -> None:
         """Stop in the order of a frame's way, each stage within its part of the time. See ``Crew``."""
-        clock, sources = self.clock, self.camera_services
+        clock = self.clock
         logger.info("Stopping: cameras")
+        self.keeper.service.request_stop()
+        join_all([self.keeper.service], deadline_mono_s=begun_s + SOURCES_SHARE * (deadline_s - begun_s), clock=clock)
+        sources = self.camera_services  # no other ones from now on
         request_stop_all(sources)
         join_all(sources, deadline_mono_s=begun_s + SOURCES_SHARE * (deadline_s - begun_s), clock=clock)
         logger.info("Stopping: shards")
@@ -202,10 +227,11 @@ class ThreadCrew:
 
     def view(self) -> CrewView:
         """Its state. Any thread."""
-        details = [line.status() for line in self.lines]
+        lines, now_s = self.lines, self.clock.mono_s()
+        details = [line.status(now_s=now_s) for line in lines]
         ended = all(
             camera.source is CameraState.ENDED and not len(line.pipeline.queue)
-            for camera, line in zip(details, self.lines, strict=True)
+            for camera, line in zip(details, lines, strict=True)
         )
         return CrewView(
             details=details,
@@ -213,7 +239,8 @@ class ThreadCrew:
             committed=self.counts.committed,
             lost=self.counts.lost,
             commit_waiting=self.commit.pending,
-            ended=ended and bool(self.lines),
+            ended=ended and bool(lines),
+            retired=self.keeper.retired,
         )
 
     def ages(self) -> DurationHistogram:

@@ -2,8 +2,8 @@
 
 Two channels a worker, so that neither waits for the other:
 
-- *control*: orders from the parent (``StopWork``, ``BeginMeasuring``, ``ShedMemory``); news from the worker
-  (``LogEntries``, ``WorkerReport`` twice a second, ``WorkerFailed``).
+- *control*: orders from the parent (``StopWork``, ``BeginMeasuring``, ``ShedMemory``, ``SetCameras``); news from the
+  worker (``LogEntries``, ``WorkerReport`` twice a second, ``WorkerFailed``).
 - *captures*: one ``CommitCapture`` at a time, and its ``CommitAnswer`` when the capture is on disk.
 """
 
@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
-from vigia.domain.camera import CameraId
+from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import Capture, CaptureId
 from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import LedgerPage
 from vigia.domain.passages import ProcessedWindow
 
 
@@ -73,7 +74,16 @@ class ShedMemory:
     """Give waiting packets back: memory is short."""
 
 
-Order = StopWork | BeginMeasuring | ShedMemory
+@dataclass(frozen=True, slots=True)
+class SetCameras:
+    """Watch these cameras and no others, as they are described here."""
+
+    cameras: Sequence[Camera]
+    rules: Any = None
+    """What else has changed in the settings that cameras go by; None = nothing. Known to whoever makes their parts."""
+
+
+Order = StopWork | BeginMeasuring | ShedMemory | SetCameras
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ class WorkerReport:
     gc_pause_max_s: float
     windows: Mapping[tuple[CameraId, int], ProcessedWindow] = field(default_factory=dict)
     """What was seen of each clip since the last report: to hold the run against a ground truth."""
+    retired: LedgerPage = field(default_factory=LedgerPage)
+    """The books of cameras that were taken out."""
     final: bool = False
     """All threads have ended, or are named as survivors: nothing follows."""
     survivors: Sequence[str] = ()

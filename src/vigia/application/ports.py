@@ -105,6 +105,16 @@ class FrameSource(Protocol):
         """Let go of the stream. Idempotent."""
         ...
 
+    @property
+    def bad_stamps(self) -> int:
+        """Packets whose time stamps were missing, went back or jumped. Any thread."""
+        ...
+
+    @property
+    def clock_off_s(self) -> float | None:
+        """How far the camera's clock is ahead of this machine's, seconds; None when it does not tell. Any thread."""
+        ...
+
 
 class VideoDecoder(Protocol):
     """Turns one stream's packets into frames. Owner: one thread."""

@@ -20,7 +20,8 @@ from vigia.domain.errors import VigiaError
 from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.ledger import CameraLedger, FilterReason, TrackFate
 from vigia.domain.motion import TrackEnd, TrackId
-from vigia.domain.passage_memory import PassageMemory, PassageTrace
+from vigia.domain.passage_memory import PassageMemory, PassageRules, PassageTrace
+from vigia.domain.posted_picture import PictureRules
 from vigia.domain.posting import PostingPolicy, PostReason, Shot, ShotSelection
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
@@ -81,7 +82,35 @@ class TrackPoster:
         self._ledger = ledger
         self._memory = memory
         self._closer = closer
+        self._picture: PictureRules | None = None  # as for all cameras
         self._open: dict[TrackId, ShotSelection] = {}
+
+    def describe(self, camera: Camera) -> None:
+        """The camera has another name, group or token: captures from now on say so."""
+        self._camera = camera
+
+    def reconfigure(
+        self,
+        *,
+        policy: PostingPolicy,
+        track_filter: TrackFilter,
+        passages: PassageRules | None,
+        picture: PictureRules,
+    ) -> None:
+        """Post by other rules from now on. Filters are new at once; open tracks keep the policy that they began with.
+
+        Args:
+            policy: which shots are sent, and when.
+            track_filter: which tracks and shots are worth sending.
+            passages: when a track continues a captured passage; None = a track that broke is captured again.
+            picture: what posted pictures are like.
+        """
+        self._policy, self._filter, self._picture = policy, track_filter, picture
+        if passages is None:
+            self._memory = None
+        else:
+            self._memory = self._memory if self._memory is not None else PassageMemory()
+            self._memory.follow(passages)
 
     def follow(self, associations: Iterable[Association]) -> None:
         """Take the events of one frame, associated with their tracks."""
@@ -160,6 +189,7 @@ class TrackPoster:
             track_id=track_id,
             reason=reason,
             details=_details(selection, event, chosen_as),
+            picture=self._picture,
         )
         try:
             self._captures.offer(request)

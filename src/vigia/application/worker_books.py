@@ -57,7 +57,8 @@ class WorkerBooks:
         self._name = name
         self._cameras = tuple(cameras)
         self._report: WorkerReport | None = None
-        self._past: dict[CameraId, LedgerPage] = {camera.id: LedgerPage() for camera in cameras}
+        self._past: dict[CameraId, LedgerPage] = {}  # of earlier lives; of cameras that were taken out since, too
+        self._past_retired = LedgerPage()
         self._past_lost = 0
         self._past_ages = DurationHistogram()
         self._past_cpu_s = 0.0
@@ -99,12 +100,16 @@ class WorkerBooks:
         costs = Casualties()
         lost = self._lost(report)
         last = {} if report is None else {camera.id: camera.page for camera in report.details}
-        for camera in self._cameras:
-            page, cost = closed(last.get(camera.id, LedgerPage()), committed=commits[camera.id], lost=lost[camera.id])
-            self._past[camera.id] = self._past[camera.id].plus(page)
-            self._past_lost += lost[camera.id] + cost.captures
+        # Those that were taken out have closed their books; what came of their last shots is among the commits.
+        here = {camera.id for camera in self._cameras} | set(last)
+        for camera_id in here:
+            page, cost = closed(last.get(camera_id, LedgerPage()), committed=commits[camera_id], lost=lost[camera_id])
+            self._past[camera_id] = self._past.get(camera_id, LedgerPage()).plus(page)
+            self._past_lost += lost[camera_id] + cost.captures
             costs = costs.plus(cost)
+        self._past_lost += sum(count for camera_id, count in lost.items() if camera_id not in here)
         if report is not None:
+            self._past_retired = self._past_retired.plus(report.retired)
             self._past_ages.merge(report.ages)
             self._past_cpu_s += report.cpu_s
         return costs
@@ -112,13 +117,34 @@ class WorkerBooks:
     @property
     def details(self) -> list[CameraStatus]:
         """One of each camera, with the books of all lives."""
-        report = self._report
+        report, past = self._report, self._past
         if report is None:
             return [
-                CameraStatus(camera.id, camera.name, CameraState.CONNECTING, self._name, page=self._past[camera.id])
+                CameraStatus(
+                    camera.id,
+                    camera.name,
+                    CameraState.CONNECTING,
+                    self._name,
+                    page=past.get(camera.id, LedgerPage()),
+                )
                 for camera in self._cameras
             ]
-        return [replace(camera, page=self._past[camera.id].plus(camera.page)) for camera in report.details]
+        return [replace(camera, page=past.get(camera.id, LedgerPage()).plus(camera.page)) for camera in report.details]
+
+    @property
+    def retired(self) -> LedgerPage:
+        """The books of cameras that are not among the details any more, of all lives."""
+        report = self._report
+        page = self._past_retired if report is None else self._past_retired.plus(report.retired)
+        shown = {camera.id for camera in (self._cameras if report is None else report.details)}
+        for camera_id, past in list(self._past.items()):
+            if camera_id not in shown:
+                page = page.plus(past)
+        return page
+
+    def set_cameras(self, cameras: Sequence[Camera]) -> None:
+        """The worker is to watch these from now on. Any thread."""
+        self._cameras = tuple(cameras)
 
     @property
     def shards(self) -> list[ShardStatus]:

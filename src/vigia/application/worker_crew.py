@@ -6,6 +6,7 @@ What remains in the parent is the outbox, delivery, the camera list, the log and
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from vigia.application.crew import CrewView, OutsideFacts
 from vigia.application.ports import Clock
@@ -13,6 +14,7 @@ from vigia.application.service import LoopService, join_all
 from vigia.application.worker_supervisor import WorkerSupervisor
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.histogram import DurationHistogram
+from vigia.domain.ledger import LedgerPage
 from vigia.domain.passages import ProcessedWindow
 
 logger = logging.getLogger("vigia.orchestrator")
@@ -63,6 +65,19 @@ class WorkerCrew:
         for worker in self.workers:
             worker.service.start()
 
+    def set_cameras(self, cameras: Sequence[Camera], rules: object = None) -> None:
+        """These and no others shall be watched: each by the worker that has it, new ones by who has the fewest.
+
+        See ``Crew``.
+        """
+        by_id = {camera.id: camera for camera in cameras}
+        shares = [[by_id.pop(camera.id) for camera in worker.cameras if camera.id in by_id] for worker in self.workers]
+        for camera in by_id.values():
+            min(shares, key=len).append(camera)
+        for worker, share in zip(self.workers, shares, strict=True):
+            if rules is not None or tuple(share) != tuple(worker.cameras):
+                worker.want(share, rules)
+
     def begin_measuring(self) -> None:
         """Frame ages count from now on."""
         for worker in self.workers:
@@ -87,6 +102,7 @@ class WorkerCrew:
             commit_waiting=sum(book.commit_waiting for book in books),
             ended=bool(reports) and all(report is not None and report.ended for report in reports),
             restarts=sum(book.restarts for book in books),
+            retired=reduce(LedgerPage.plus, (book.retired for book in books), LedgerPage()),
         )
 
     def ages(self) -> DurationHistogram:

@@ -19,6 +19,7 @@ from vigia.application.messages import (
     ChannelFull,
     LogEntries,
     Order,
+    SetCameras,
     ShedMemory,
     StopWork,
     WorkerFailed,
@@ -106,8 +107,8 @@ class WorkerSupervisor:
     Args:
         name: of the worker; its only shard has the same.
         cameras: its own.
-        launch: starts a process for its n-th life, 0 first; called by the supervisor's thread, which lives as long as
-            the process: the kernel ends the process with that thread.
+        launch: starts a process for its n-th life, 0 first, with the cameras and the rules of then; called by the
+            supervisor's thread, which lives as long as the process: the kernel ends the process with that thread.
         store: the outbox.
         on_committed: told of every capture that is on disk.
         on_log: tells what the worker logged.
@@ -120,7 +121,7 @@ class WorkerSupervisor:
         name: str,
         cameras: Sequence[Camera],
         *,
-        launch: Callable[[int], WorkerProcess],
+        launch: Callable[[int, Sequence[Camera], object], WorkerProcess],
         store: CaptureStore,
         on_committed: Callable[[Capture], None],
         on_log: Callable[[Sequence[Any]], None],
@@ -139,6 +140,8 @@ class WorkerSupervisor:
         self._clock = clock
         self._limits = limits if limits is not None else WorkerLimits()
         self._orders: deque[Order] = deque(maxlen=64)  # from other threads; sheds repeat, so the oldest may go
+        self._cameras_told: tuple[Camera, ...] = self.cameras
+        self.rules: object = None
         self._measuring = False
         self._stop_by_s: float | None = None
         self._stop_told = False
@@ -168,6 +171,16 @@ class WorkerSupervisor:
         self._orders.append(ShedMemory())
         report = self.books.report
         return 0 if report is None else report.spare_bytes
+
+    def want(self, cameras: Sequence[Camera], rules: object = None) -> None:
+        """Have the worker watch these cameras and no others. One thread at a time; done soon.
+
+        ``rules``: see ``SetCameras``; they also count for its later lives.
+        """
+        if rules is not None:
+            self.rules = rules
+        self.cameras = tuple(cameras)
+        self.books.set_cameras(self.cameras)
 
     def begin_measuring(self) -> None:
         """Frame ages count from now on. Any thread."""
@@ -207,7 +220,8 @@ class WorkerSupervisor:
         return 0.0
 
     def _begin_life(self) -> WorkerProcess:
-        process = self._launch(self._lives)
+        self._cameras_told = self.cameras
+        process = self._launch(self._lives, self._cameras_told, self.rules)
         self._process = process
         self._lives += 1
         self._heard_s = self._moved_s = self._clock.mono_s()
@@ -230,6 +244,13 @@ class WorkerSupervisor:
             left_s = max(0.0, stop_by_s - self._clock.mono_s())
             self._orders.append(StopWork(left_s - min(MARGIN_MAX_S, 0.1 * left_s)))
             self._stop_told = True
+        cameras = self.cameras
+        if cameras is not self._cameras_told and not self._stop_told:
+            try:
+                process.control.send(SetCameras(cameras, self.rules), timeout_s=ORDER_TIMEOUT_S)
+            except ChannelFull:
+                return
+            self._cameras_told = cameras
         while self._orders:
             try:
                 process.control.send(self._orders[0], timeout_s=ORDER_TIMEOUT_S)

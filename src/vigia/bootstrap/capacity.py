@@ -19,11 +19,11 @@ from vigia.application.ports import Clock, FaceDetector
 from vigia.application.service import LoopService
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.hot_path import HotPath
+from vigia.bootstrap.source_parts import source_options
 from vigia.domain.camera import Camera
 from vigia.domain.errors import VigiaError
 from vigia.domain.frame import Packet
-from vigia.infrastructure.config import Settings, SourceSettings
-from vigia.infrastructure.config.camera_overrides import settings_for
+from vigia.infrastructure.config import Settings
 from vigia.infrastructure.video.source import AvFrameSource
 from vigia.infrastructure.video.source_options import Pace, SourceOptions
 
@@ -164,7 +164,7 @@ def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> 
     wanted = cameras[:SAMPLES_MAX]
     found = []
     for number, camera in enumerate(wanted):
-        source = AvFrameSource(camera, clock=clock, options=_options(settings_for(settings, camera).source))
+        source = AvFrameSource(camera, clock=clock, options=_options(settings, camera))
         packets: list[Packet] = []
         with contextlib.closing(source), contextlib.suppress(SourceEnded, VigiaError):
             source.open()
@@ -182,12 +182,13 @@ def _samples(settings: Settings, cameras: Sequence[Camera], *, clock: Clock) -> 
     return found
 
 
-def _options(chosen: SourceSettings) -> SourceOptions:
-    return SourceOptions(
+def _options(settings: Settings, camera: Camera) -> SourceOptions:
+    chosen = source_options(settings, camera)
+    return replace(
+        chosen,
         open_timeout_s=min(chosen.open_timeout_s, READ_S),
         first_frame_timeout_s=min(chosen.first_frame_timeout_s, READ_S),
         read_timeout_s=min(chosen.read_timeout_s, READ_S),
-        rtsp_transport=chosen.rtsp_transport,
         pace=Pace.FLAT_OUT,
     )
 

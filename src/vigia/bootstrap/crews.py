@@ -1,21 +1,27 @@
 """The threads between the cameras and the disk, wired from settings: the same in this process and in a worker."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vigia.application.camera_keeper import CameraKeeper
+from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import SHARDS_SHARE, CaptureCounts, ThreadCrew
 from vigia.application.placement import place
 from vigia.application.ports import CaptureStore, Clock, FaceDetector
 from vigia.application.service import LoopService
+from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.commit_captures import CaptureRequest, CommitCapturesUseCase, CommitOptions
 from vigia.bootstrap.hot_path import HotPath
-from vigia.domain.camera import Camera
+from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId
 from vigia.domain.posted_picture import PictureMode, PictureRules
 from vigia.infrastructure.config import Settings
+from vigia.infrastructure.config.delivery_sections import FindfaceSettings
 from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
+from vigia.infrastructure.video.source import SourceOptions
 
 logger = logging.getLogger("vigia.bootstrap")
 
@@ -35,6 +41,69 @@ class CaptureHooks:
     counts: CaptureCounts
     """Kept by the two above."""
     wake_senders: Callable[[], None] = _nothing
+
+
+class ShardLines:
+    """Makes cameras' lines in the shards of one process. Owner: whoever starts the process, then the keeper's thread.
+
+    Args:
+        hot_path: makes their parts.
+        shards: where they may go.
+        captures: takes their shots.
+    """
+
+    def __init__(self, hot_path: HotPath, shards: Sequence[CameraShard], *, captures: CaptureSink) -> None:
+        self._hot_path = hot_path
+        self._shards = tuple(shards)
+        self._captures = captures
+        self._streams: dict[CameraId, tuple[str, SourceOptions]] = {}  # how each was opened last
+
+    def line(self, camera: Camera, shard: CameraShard) -> CameraLine:
+        """A line in ``shard``, not started."""
+        detect = shard.detect
+        if detect is None:
+            raise ValueError(f"{shard.name} has no detector")
+        self._streams[camera.id] = camera.url, self._hot_path.source_options(camera)
+        return self._hot_path.line(camera, shard, detect=detect, captures=self._captures)
+
+    def make(self, camera: Camera, beside: Sequence[CameraLine], /) -> CameraLine:
+        """See ``LineMaker``. The shard with the fewest cameras; the balancer corrects that by what it measures."""
+        busy = Counter(line.pipeline.shard_name for line in beside)
+        return self.line(camera, min(self._shards, key=lambda shard: busy[shard.name]))
+
+    def change(self, line: CameraLine, new: Camera, /) -> bool:
+        """See ``LineMaker``."""
+        hot_path = self._hot_path
+        line.pipeline.reconfigure(hot_path.parts_for(new))
+        stream = new.url, hot_path.source_options(new)
+        if self._streams.get(new.id) == stream:
+            return False
+        self._streams[new.id] = stream
+        line.stream.change_to(new, retry=hot_path.retry(new), once=hot_path.plays_once(new))
+        return True
+
+    def adopt(self, rules: object, /) -> None:
+        """See ``LineMaker``: other settings."""
+        if isinstance(rules, Settings):
+            self._hot_path.adopt(rules)
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """What the hot path is told of the settings. It decodes what strangers send: no password of FindFace, no key."""
+    return settings.model_copy(
+        update={
+            "findface": FindfaceSettings(),
+            "outbox": settings.outbox.model_copy(
+                update={"url": None, "encryption_keys": None, "encryption_key_file": None}
+            ),
+            "cameras": tuple(camera.model_copy(update={"token": None}) for camera in settings.cameras),
+        }
+    )
+
+
+def without_tokens(cameras: Sequence[Camera]) -> tuple[Camera, ...]:
+    """What the hot path is told of cameras: not the tokens that FindFace knows them by."""
+    return tuple(replace(camera, token="") for camera in cameras)
 
 
 def placed(cameras: Sequence[Camera], shards: int) -> list[list[Camera]]:
@@ -70,14 +139,17 @@ def thread_crew(
     """
     commit = _commit(settings, store, hooks=hooks, clock=clock)
     drain_s = settings.delivery.drain_timeout_s * SHARDS_SHARE
-    shards, services, lines = [], [], []
+    shards, services = [], []
     for name, cameras in groups:
-        shard, detect = hot_path.shard(name, make_detector(), cameras=len(cameras))
+        shard, _ = hot_path.shard(name, make_detector(), cameras=max(1, len(cameras)))
         shards.append(shard)
         services.append(_shard_service(shard, step_of(shard), drain_s=drain_s, clock=clock))
-        lines += [hot_path.line(camera, shard, detect=detect, captures=commit) for camera in cameras]
+    maker = ShardLines(hot_path, shards, captures=commit)
+    lines = [
+        maker.line(camera, shard) for (_, cameras), shard in zip(groups, shards, strict=True) for camera in cameras
+    ]
     return ThreadCrew(
-        lines=lines,
+        keeper=CameraKeeper(lines, maker=maker, clock=clock),
         shards=shards,
         shard_services=services,
         commit=commit,

@@ -4,32 +4,37 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from vigia.application.call_guard import CallGuard
 from vigia.application.camera_cost import CameraCost, CostExpectation
 from vigia.application.camera_line import CameraLine
+from vigia.application.camera_parts import CameraParts
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
-from vigia.application.ports import Clock, DecoderFactory, FaceDetector
-from vigia.application.service import LoopService
+from vigia.application.ports import Clock, DecoderFactory, FaceDetector, FrameSource
 from vigia.application.track_poster import CaptureSink
 from vigia.application.use_cases.detect_faces import DetectFacesUseCase
 from vigia.application.use_cases.manage_tracks_use_case import ManageTracksUseCase
-from vigia.application.use_cases.stream_camera import RetryPolicy, StreamCameraUseCase
-from vigia.bootstrap.posting_parts import passage_memory, posting_policy, track_filter
+from vigia.application.use_cases.stream_camera import SourceRetry, StreamCameraUseCase
+from vigia.bootstrap.posting_parts import camera_parts
+from vigia.bootstrap.source_parts import source_options
 from vigia.bootstrap.track_boxes import track_manager
 from vigia.domain.camera import Camera
 from vigia.domain.frame import Frame
 from vigia.domain.histogram import DurationHistogram
 from vigia.domain.ledger import CameraLedger
 from vigia.domain.motion_gate import MotionGate
-from vigia.infrastructure.config import CameraSettings, Settings
+from vigia.infrastructure.config import Settings
+from vigia.infrastructure.config.camera_overrides import settings_for
 from vigia.infrastructure.video.decoder import AvVideoDecoder
 from vigia.infrastructure.video.picture import picture_from_rgb
-from vigia.infrastructure.video.source import AvFrameSource, Pace, SourceKind, SourceOptions, source_kind
+from vigia.infrastructure.video.source import AvFrameSource
+from vigia.infrastructure.video.source_options import SourceKind, SourceOptions, source_kind
 
 logger = logging.getLogger("vigia.bootstrap")
 
@@ -40,6 +45,9 @@ SCALE_STEP = 0.84
 """Each step of a shrinking detector input has 0.7 of the area of the one before, and so of its cost."""
 SCALE_MIN = 0.35
 PROBE_RUNS = 3
+STUCK_FACTOR = 2.0
+"""Opening is two native calls with a time-out each: connecting, and finding out what the stream is."""
+STUCK_MARGIN_S = 5.0
 
 
 class HotPath:
@@ -117,16 +125,15 @@ class HotPath:
         settings, clock = self._settings, self._clock
         ledger = CameraLedger(camera.id)
         queue = PacketQueue(capacity=settings.source.packet_queue, ledger=ledger, arrived=shard.arrived, clock=clock)
-        options = self._source_options(camera)
         stream = StreamCameraUseCase(
             camera,
-            AvFrameSource(camera, clock=clock, options=options),
+            self.make_source,
             queue,
             clock=clock,
-            retry=RetryPolicy(delay_min_s=settings.source.retry_min_s, delay_max_s=settings.source.retry_max_s),
-            once=source_kind(camera.url) is SourceKind.FILE and not options.loop,
+            retry=self.retry(camera),
+            once=self.plays_once(camera),
         )
-        chosen = settings.tracks
+        parts = self.parts_for(camera)
         pipeline = CameraPipeline(
             camera,
             queue=queue,
@@ -134,30 +141,59 @@ class HotPath:
             decoders=self._decoders,
             detect=detect,
             tracks=self._tracks,
-            track_filter=track_filter(chosen),
-            posting=posting_policy(chosen),
-            passages=passage_memory(chosen),
+            track_filter=parts.track_filter,
             captures=captures,
             load=shard.load,
-            gate=MotionGate(threshold=settings.detector.imotion_threshold if settings.detector.motion_gate else 0.0),
+            gate=MotionGate(threshold=parts.gate_threshold),
             clock=clock,
             ages=shard.ages,
             on_frame=self._on_frame,
-            cost=CameraCost(self._expected),
+            cost=CameraCost(self._expected_of(parts, detect)),
         )
-        service = LoopService(f"camera-{camera.id}", stream.step, clock=clock, on_request_stop=stream.request_stop)
-        return CameraLine(camera, stream, service, pipeline, ledger, shard)
+        pipeline.reconfigure(parts)  # all of them, before its first packet
+        return CameraLine(camera, stream, stream.make_service(), pipeline, ledger, shard)
 
-    def _source_options(self, camera: Camera) -> SourceOptions:
-        chosen = self._settings.source
-        own: CameraSettings | None = next((c for c in self._settings.cameras if c.id == camera.id), None)
-        return SourceOptions(
-            open_timeout_s=chosen.open_timeout_s,
-            read_timeout_s=chosen.read_timeout_s,
-            rtsp_transport=chosen.rtsp_transport,
-            loop=self._loop_files if own is None else own.loop,
-            pace=Pace.TIMESTAMPS if own is None else Pace(own.pace),
+    def parts_for(self, camera: Camera) -> CameraParts:
+        """What a camera's pipeline goes by: for a new line, and for ``CameraPipeline.reconfigure``."""
+        return camera_parts(settings_for(self._settings, camera))
+
+    def adopt(self, settings: Settings) -> None:
+        """Make what follows from these settings: of them, those that ``live_settings`` lets through.
+
+        Cameras that run are reconfigured by whoever keeps them.
+        """
+        self._settings = settings
+
+    def _expected_of(self, parts: CameraParts, detect: DetectFacesUseCase) -> CostExpectation:
+        """What a camera is expected to cost: a detection's time follows the area of its input."""
+        width = ASSUMED_FRAME_WH[0]
+        wider = detect.input_width_for(width, min_face_px=parts.min_face_px) / detect.input_width_for(width)
+        return replace(self._expected, detect_s=self._expected.detect_s * wider * wider)
+
+    def make_source(self, camera: Camera, guard: CallGuard, first_index: int, /) -> FrameSource:
+        """A camera's source. See ``SourceFactory``."""
+        options = self.source_options(camera)
+        return AvFrameSource(camera, clock=self._clock, options=options, guard=guard, first_index=first_index)
+
+    def retry(self, camera: Camera) -> SourceRetry:
+        """How a camera that failed is tried again."""
+        options, chosen = self.source_options(camera), settings_for(self._settings, camera).source
+        longest_s = max(options.open_timeout_s, options.first_frame_timeout_s, options.read_timeout_s)
+        return SourceRetry(
+            delay_min_s=chosen.retry_min_s,
+            delay_max_s=chosen.retry_max_s,
+            auth_delay_s=chosen.auth_retry_s,
+            stable_s=chosen.stable_s,
+            stuck_s=STUCK_FACTOR * longest_s + STUCK_MARGIN_S,
         )
+
+    def plays_once(self, camera: Camera) -> bool:
+        """Whether the end of its stream is the end: of a file that does not start over."""
+        return source_kind(camera.url) is SourceKind.FILE and not self.source_options(camera).loop
+
+    def source_options(self, camera: Camera) -> SourceOptions:
+        """How a camera is opened and read."""
+        return source_options(self._settings, camera, loop_files=self._loop_files)
 
 
 def _scales(detect: DetectFacesUseCase) -> tuple[float, ...]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from vigia.application.ports import CameraRepository, Clock, FaceDetector
+from vigia.application.ports import Clock, FaceDetector
+from vigia.bootstrap.provisioned import ProvisionedCameraRepository, provisioned
+from vigia.domain.camera import Camera
 from vigia.infrastructure.clients.findface_access import FindfaceAccess
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_cameras import STREAM_SCHEMES, FindfaceCameraRepository
@@ -14,7 +16,7 @@ from vigia.infrastructure.clients.findface_multi import FindfaceMulti
 from vigia.infrastructure.clients.findface_session import FindfaceSession
 from vigia.infrastructure.clients.http_transport import HttpTimeouts, TlsPolicy
 from vigia.infrastructure.config import Settings, stable_uuid
-from vigia.infrastructure.config.camera_list import ConfiguredCameraRepository
+from vigia.infrastructure.config.combined_cameras import CombinedCameraRepository
 from vigia.infrastructure.detection.heads import HEADS
 from vigia.infrastructure.detection.onnx_detector import OnnxFaceDetector
 from vigia.infrastructure.detection.registry import ModelSpec
@@ -103,12 +105,40 @@ def findface_client(settings: Settings, *, clock: Clock) -> FindfaceMultiAsync:
     return FindfaceMultiAsync(plain, max_connections=chosen.max_connections)
 
 
-def camera_repository(settings: Settings, client: FindfaceMultiAsync, *, allow_files: bool = False) -> CameraRepository:
-    """Where the camera list comes from: the configuration when it has one, else FindFace."""
-    if settings.cameras:
-        return ConfiguredCameraRepository(settings.cameras)
-    schemes = STREAM_SCHEMES | {"file"} if allow_files else STREAM_SCHEMES
-    return FindfaceCameraRepository(client, group_prefix=settings.findface.group_prefix, url_schemes=schemes)
+def camera_repository(
+    settings: Settings, client: FindfaceMultiAsync, *, allow_files: bool = False
+) -> ProvisionedCameraRepository:
+    """Where the camera list comes from: the configuration, FindFace, or both (``camera_list``)."""
+
+    def combined(completed: Settings) -> CombinedCameraRepository:
+        findface = FindfaceCameraRepository(
+            client,
+            group_prefix=completed.findface.group_prefix,
+            url_schemes=STREAM_SCHEMES | {"file"} if allow_files else STREAM_SCHEMES,
+            apply_settings=completed.findface.apply_camera_settings,
+            addressed=[camera.findface_id for camera in completed.cameras if camera.findface_id is not None]
+            if completed.reads_configured_cameras
+            else (),
+        )
+        return CombinedCameraRepository(completed, findface)
+
+    return ProvisionedCameraRepository(settings, combined)
+
+
+def read_all_cameras(settings: Settings, *, clock: Clock) -> list[Camera]:
+    """The camera list, read once, inactive cameras too; logs in to FindFace and out again where that is needed.
+
+    Raises:
+        ConfigurationError, RecognizerUnavailable, CredentialsRejected, LicenseRejected.
+    """
+    if not settings.reads_findface_cameras:
+        return [*CombinedCameraRepository(provisioned(settings)).all()]
+    with contextlib.closing(findface_client(settings, clock=clock)) as client:
+        client.login()
+        try:
+            return [*camera_repository(settings, client).all()]
+        finally:
+            client.logout()
 
 
 def resolved_model(settings: Settings) -> tuple[ModelSpec, Path]:

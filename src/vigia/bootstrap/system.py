@@ -28,12 +28,12 @@ from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.keep_outbox import KeepOutboxUseCase
 from vigia.application.use_cases.send_to_findface import SendOptions, SendToFindfaceUseCase
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
-from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew
+from vigia.bootstrap.camera_watch import CameraWatch
+from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew, without_tokens
 from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.outbox_choice import settle_s, wait_for_outbox
 from vigia.bootstrap.parts import (
     WEAK_SHARE,
-    camera_repository,
     detector_factory,
     findface_client,
     resolved_model,
@@ -48,6 +48,7 @@ from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clients.look_ups import LookUpRules
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
+from vigia.infrastructure.config.reloading import SettingsFiles
 from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.memory import MemoryManager, steady_heap
 from vigia.infrastructure.metrics import ProcessFacts
@@ -55,6 +56,8 @@ from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
 
 logger = logging.getLogger("vigia.bootstrap")
 
+SHARDS_MIN = 4
+"""Cameras may be added while it runs: there is a shard for twice as many as there are, or for so many."""
 MATCHED_CAPTURES_MAX = 100_000
 """The report holds captures against the ground truth up to this many."""
 
@@ -68,6 +71,8 @@ class RunOptions:
     """Files that FindFace or the demo lists as cameras start over at their end."""
     allow_file_cameras: bool = False
     """FindFace's cameras may name files of this machine (the demo's do)."""
+    files: SettingsFiles | None = None
+    """Where the settings stand: read again when they change; None = nowhere that could."""
     truths: Mapping[str, ClipTruth] = field(default_factory=dict)
     """Ground truth by camera name, for the report."""
 
@@ -75,7 +80,8 @@ class RunOptions:
 class System:
     """One vigia, wired for one run.
 
-    Owner: the thread that makes and runs it. ``request_stop`` may come from any, a signal handler included.
+    Owner: the thread that makes and runs it. ``request_stop`` and ``request_reload`` may come from any, a signal
+    handler included.
 
     Args:
         settings: checked.
@@ -100,10 +106,16 @@ class System:
         self._facts = ProcessFacts()
         self._model = ""
         self._began_utc = self._clock.utc()
+        self._watch: CameraWatch | None = None
 
     def request_stop(self) -> None:
         """Ask the run to end. Idempotent; never blocks."""
         self._stop.set()
+
+    def request_reload(self) -> None:
+        """Ask for the settings' files and the camera list to be read again. Idempotent; never blocks."""
+        if self._watch is not None:
+            self._watch.reload()
 
     @property
     def stopping(self) -> bool:
@@ -139,10 +151,15 @@ class System:
             look_ups=LookUpRules(finish_s=settings.findface.processing_max_s),
             sole_sender=isinstance(outbox, SqliteOutbox),  # its directory belongs to one vigia at a time
         )
-        sync = SyncCamerasUseCase(
-            camera_repository(settings, client, allow_files=self._options.allow_file_cameras), clock=self._clock
+        watch = CameraWatch(
+            settings,
+            client,
+            allow_files=self._options.allow_file_cameras,
+            files=self._options.files,
+            clock=self._clock,
         )
-        if not self._log_in(recognizer):
+        self._watch, sync = watch, watch.sync
+        if not self._log_in(recognizer, sync):
             return None
         with contextlib.ExitStack() as session:
             session.callback(recognizer.log_out)  # until the orchestrator takes the session over
@@ -152,13 +169,13 @@ class System:
             session.pop_all()
         send = self._send(outbox, recognizer, sync)
         senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
-        hands = self._hire(cameras, outbox=outbox, senders=senders, model=model)
+        hands = self._hire([*without_tokens(cameras)], outbox=outbox, senders=senders, model=model)
         wiring = Wiring(
             crew=hands.crew,
             send=send,
             sender_services=senders,
             side_services=[
-                LoopService("sync-cameras", sync.step, clock=self._clock),
+                *watch.services(hands.crew),
                 LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
                 *hands.side_services,
             ],
@@ -191,8 +208,8 @@ class System:
             raise orchestrator.failure
         return facts
 
-    def _log_in(self, recognizer: Recognizer) -> bool:
-        """Log in, or wait until it is possible; with ``start_without`` go on. False when stopped meanwhile."""
+    def _log_in(self, recognizer: Recognizer, sync: SyncCamerasUseCase) -> bool:
+        """Log in, or wait until it is possible; where the cameras are known go on. False when stopped meanwhile."""
         delay_s = 1.0
         while not self._stop.is_set():
             try:
@@ -200,7 +217,7 @@ class System:
             except (CredentialsRejected, LicenseRejected) as error:
                 raise ConfigurationError(error.template, **error.facts) from error
             except RetryableError as error:
-                if self._settings.findface.start_without and self._settings.cameras:
+                if (self._settings.findface.start_without and self._settings.cameras) or sync.recall():
                     logger.warning("Starting without FindFace: %s; captures wait on disk", error)
                     return True
                 wait_s = max(delay_s, error.retry_after_s or 0.0)  # what was answered may be asked again only so soon
@@ -229,7 +246,7 @@ class System:
     ) -> "_Hands":
         """Everything between the cameras and the disk, as threads or as processes."""
         settings = self._settings
-        count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), len(cameras))
+        count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), max(SHARDS_MIN, 2 * len(cameras)))
 
         def wake_senders() -> None:
             wake_one(senders)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from vigia.application.use_cases.manage_tracks_use_case import Association, ManageTracksUseCase
+from vigia.bootstrap.posting_parts import track_rules
 from vigia.domain.camera import CameraId
 from vigia.domain.event import EventId, FaceEvent
-from vigia.domain.track_matching_service import TrackMatchingService
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.mot import MotBoxes, MotFrames
 
@@ -27,21 +27,15 @@ EPOCH_UTC = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def track_manager(settings: Settings, *, ids: Iterator[int] | None = None) -> ManageTracksUseCase:
-    """The track manager of these settings; the one place that makes it.
+    """The track manager of these settings; the one place that makes it. Cameras may have rules of their own.
 
     Args:
         settings: checked.
         ids: track numbers; 1, 2, 3 … when not given.
     """
-    chosen = settings.tracks
-    matching = TrackMatchingService(
-        overlap_threshold=chosen.track_overlap_threshold, distance_max_share=chosen.track_distance_max_share
-    )
+    rules = track_rules(settings.tracks)
     return ManageTracksUseCase(
-        matching,
-        miss_interval_s=chosen.track_miss_interval_s,
-        duration_max_s=chosen.track_max_duration_s,
-        ids=ids,
+        rules.matching(), miss_interval_s=rules.miss_interval_s, duration_max_s=rules.duration_max_s, ids=ids
     )
 
 

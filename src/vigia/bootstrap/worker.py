@@ -17,6 +17,7 @@ from vigia.application.messages import (
     ChannelClosed,
     ChannelFull,
     LogEntries,
+    SetCameras,
     ShedMemory,
     StopWork,
     WorkerFailed,
@@ -159,6 +160,8 @@ class Worker:
                 return self._stop(order.left_s)
             if isinstance(order, BeginMeasuring):
                 crew.begin_measuring()
+            elif isinstance(order, SetCameras):
+                crew.set_cameras(order.cameras, order.rules)
             elif isinstance(order, ShedMemory):
                 for shard in crew.shards:
                     shard.shed()
@@ -190,6 +193,7 @@ class Worker:
             gc_pause_p99_s=pauses.p99_s,
             gc_pause_max_s=pauses.max_s,
             windows=fresh,
+            retired=view.retired,
             final=final,
             survivors=survivors,
         )

@@ -8,12 +8,11 @@ from pathlib import Path
 from vigia.application.ports import CaptureStore, Clock
 from vigia.application.worker_crew import WorkerCrew
 from vigia.application.worker_supervisor import WorkerLimits, WorkerProcess, WorkerSupervisor
-from vigia.bootstrap.crews import placed, tell_committed
+from vigia.bootstrap.crews import placed, tell_committed, without_secrets, without_tokens
 from vigia.bootstrap.worker_task import WorkerTask
 from vigia.domain.camera import Camera
 from vigia.domain.capture import Capture
 from vigia.infrastructure.config import Settings
-from vigia.infrastructure.config.delivery_sections import FindfaceSettings
 from vigia.infrastructure.detection.registry import ModelSpec
 from vigia.infrastructure.i18n import language
 from vigia.infrastructure.logging import get_logger
@@ -49,21 +48,22 @@ def worker_crew(
 
     Args:
         settings: checked.
-        cameras: spread over the workers.
+        cameras: spread over the workers, which get no tokens.
         count: of the workers; at most one a camera.
         options: what else is asked of them.
         store: the outbox.
         wake_senders: called after a capture is on disk.
         clock: for everything that waits or measures.
     """
-    known_names = {camera.id: camera.name for camera in cameras}
+    cameras = without_tokens(cameras)
+    workers: list[WorkerSupervisor] = []
 
     def committed(capture: Capture) -> None:
-        name = known_names.get(capture.camera_id, capture.camera_id)
+        listed = (camera for worker in workers for camera in worker.cameras)
+        name = next((camera.name for camera in listed if camera.id == capture.camera_id), capture.camera_id)
         tell_committed(camera=name, capture_id=capture.id, track_id=capture.track_id, quality=capture.quality)
         wake_senders()
 
-    workers = []
     for number, own in enumerate(placed(cameras, count)):
         task = _task(settings, own, options, name=f"shard-{number}")
         workers.append(
@@ -82,20 +82,10 @@ def worker_crew(
 
 
 def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions, *, name: str) -> WorkerTask:
-    """A worker decodes what strangers send: it gets no password, no token and no key."""
-    listed = tuple(camera.model_copy(update={"token": None}) for camera in settings.cameras)
     return WorkerTask(
         name=name,
-        settings=settings.model_copy(
-            update={
-                "findface": FindfaceSettings(),
-                "outbox": settings.outbox.model_copy(
-                    update={"url": None, "encryption_keys": None, "encryption_key_file": None}
-                ),
-                "cameras": listed,
-            }
-        ),
-        cameras=tuple(replace(camera, token="") for camera in cameras),
+        settings=without_secrets(settings),
+        cameras=without_tokens(cameras),
         model=options.model,
         first_id=1,
         id_step=1,
@@ -106,10 +96,14 @@ def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions,
     )
 
 
-def _launcher(task: WorkerTask, *, number: int, count: int, clock: Clock) -> Callable[[int], WorkerProcess]:
-    def launch(life: int) -> WorkerProcess:
+def _launcher(
+    task: WorkerTask, *, number: int, count: int, clock: Clock
+) -> Callable[[int, Sequence[Camera], object], WorkerProcess]:
+    def launch(life: int, cameras: Sequence[Camera], rules: object) -> WorkerProcess:
         numbered = replace(
             task,
+            cameras=tuple(cameras),
+            settings=rules if isinstance(rules, Settings) else task.settings,
             first_id=1 + number + life * IDS_A_LIFE * count,
             id_step=count,
             log_level=get_logger().getEffectiveLevel(),

@@ -5,20 +5,14 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from vigia.application.camera_health import STATE_NAMES
 from vigia.application.camera_status import CameraLoad, CameraStatus, LoadReason, LoadState
 from vigia.application.use_cases.stream_camera import CameraState
 from vigia.domain.ledger import FrameFate
-from vigia.infrastructure.i18n import mark, translate
+from vigia.infrastructure.i18n import mark, translate, translate_error
 
 ROWS_MAX = 16
 """More cameras than this: those that are well are counted, not listed."""
-SOURCE_LABELS: dict[CameraState, str] = {
-    CameraState.CONNECTING: mark("connecting"),
-    CameraState.LIVE: mark("live"),
-    CameraState.UNREACHABLE: mark("unreachable"),
-    CameraState.AUTH_FAILED: mark("password refused"),
-    CameraState.ENDED: mark("ended"),
-}
 LOAD_LABELS: dict[LoadState, str] = {
     LoadState.FULL: mark("full"),
     LoadState.REDUCED: mark("reduced"),
@@ -51,12 +45,12 @@ def camera_table(details: Sequence[CameraStatus]) -> Table:
         load = camera.load
         table.add_row(
             Text(camera.name),
-            translate(SOURCE_LABELS[camera.source]),
+            translate(STATE_NAMES[camera.source].template),
             Text(translate(LOAD_LABELS[load.state]), style=STYLES[load.state]),
             str(load.k),
             f"{load.cost_share:.0%}",
             str(camera.page.frames[FrameFate.SKIPPED]),
-            why(load),
+            why(load) if camera.reason is None else translate_error(camera.reason.as_error()),
         )
     if len(shown) > ROWS_MAX:
         table.add_row(translate("%(count)d more that are not well") % {"count": len(shown) - ROWS_MAX})

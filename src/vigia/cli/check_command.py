@@ -15,8 +15,8 @@ from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.bootstrap import detector_factory, findface_client
 from vigia.bootstrap.capacity import measure_capacity
 from vigia.bootstrap.outbox_choice import probe_outbox
-from vigia.bootstrap.parts import WEAK_SHARE
-from vigia.cli.cameras_command import read_cameras
+from vigia.bootstrap.parts import WEAK_SHARE, read_all_cameras
+from vigia.bootstrap.source_parts import source_options
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.camera import Camera
@@ -24,7 +24,7 @@ from vigia.domain.errors import VigiaError
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings
 from vigia.infrastructure.i18n import translate, translate_error
-from vigia.infrastructure.video.source import AvFrameSource, SourceOptions
+from vigia.infrastructure.video.source import AvFrameSource
 
 EXIT_FAILED = 1
 FREE_BYTES_MIN = 1_000_000_000
@@ -60,7 +60,7 @@ def check(
         findface,
     ]
     try:
-        cameras = read_cameras(settings)
+        cameras = [camera for camera in read_all_cameras(settings, clock=SystemClock()) if camera.active]
     except VigiaError as error:
         why = translate_error(error)
         text = translate("not known without FindFace") if why == findface.text else why  # told once, not twice
@@ -109,11 +109,7 @@ def _camera(settings: Settings, camera: Camera) -> str:
     source = AvFrameSource(
         camera,
         clock=SystemClock(),
-        options=SourceOptions(
-            open_timeout_s=settings.source.open_timeout_s,
-            read_timeout_s=settings.source.read_timeout_s,
-            rtsp_transport=settings.source.rtsp_transport,
-        ),
+        options=source_options(settings, camera),
     )
     with contextlib.closing(source):
         stream = source.open()

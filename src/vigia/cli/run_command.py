@@ -12,14 +12,16 @@ import typer
 
 from vigia.application.run_report import RunFacts
 from vigia.bootstrap import RunOptions, System, running_logger
-from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, read_settings
+from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, parse_overrides, read_settings
 from vigia.cli.status_view import StatusView, print_json, print_summary
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings
+from vigia.infrastructure.config.reloading import SettingsFiles
 from vigia.infrastructure.i18n import translate
 
 EXIT_FAILED = 1
 EXIT_KILLED = 130
+STDERR = 2
 
 DurationOption = Annotated[
     float | None, typer.Option("--duration", min=1.0, help="Stop by itself after so many seconds and print a summary.")
@@ -37,7 +39,9 @@ def run(
 ) -> int:
     """Watch the cameras, and deliver the best shot of each passage to FindFace."""
     settings = read_settings(config, env_file=env_file, overrides=overrides)
-    return run_system(settings, RunOptions(duration_s=duration, loop_files=loop_files), as_json=as_json)
+    files = SettingsFiles(config, env_file=env_file, overrides=parse_overrides(overrides))
+    options = RunOptions(duration_s=duration, loop_files=loop_files, files=files)
+    return run_system(settings, options, as_json=as_json)
 
 
 def run_system(settings: Settings, options: RunOptions, *, as_json: bool) -> int:
@@ -65,7 +69,11 @@ def finish(facts: RunFacts | None, *, as_json: bool) -> int:
 
 @contextmanager
 def _signals(system: System) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks for a clean stop, the second ends the process at once."""
+    """The first SIGINT or SIGTERM asks for a clean stop, the second ends the process at once.
+
+    SIGHUP has the settings' files read again; when it came because the terminal is gone, it asks for a stop.
+    """
+    has_terminal = os.isatty(STDERR)
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if system.stopping:
@@ -73,7 +81,14 @@ def _signals(system: System) -> Iterator[None]:
         system.request_stop()
         sys.stderr.write("\n" + translate("Stopping… press Ctrl+C again to end at once.") + "\n")
 
+    def reread(_number: int, _frame: FrameType | None) -> None:
+        if has_terminal and not os.isatty(STDERR):
+            system.request_stop()
+        else:
+            system.request_reload()
+
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, reread)
     try:
         yield
     finally:

@@ -208,6 +208,10 @@ class ScriptedSource:
         self.opens = 0
         self.closes = 0
         self.interrupted = False
+        self.bad_stamps = 0
+        """Whatever a test says."""
+        self.clock_off_s: float | None = None
+        """Whatever a test says."""
 
     def open(self) -> StreamInfo:
         """Begin the next run of the script."""

@@ -10,7 +10,7 @@ from vigia.application.errors import ConfigurationError
 from vigia.domain.errors import DomainError
 from vigia.domain.picture_region import PictureRegion
 from vigia.domain.posted_picture import FINDFACE_BYTES_MAX, FINDFACE_SIDE_MAX_PX, JPEG_SIDE_MAX_PX
-from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, Share, TimeoutS, invalid
+from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, Share, TimeoutS, UsablePath, invalid
 
 DETECTOR_MODELS = ("auto", "yunet-s", "yunet-n", "centerface")
 """Names in the model registry, and ``auto``; anything else must be the path of an ``.onnx`` file."""
@@ -73,6 +73,10 @@ class SourceSettings(Section):
     """Pause before a camera that refused its password is tried again, seconds: many lock the account after a few."""
     stable_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 30.0
     """A camera that was up for so long is lost for the first time again, seconds: its pauses start over."""
+    tls_verify: bool = False
+    """Refuse a camera (``rtsps://``) whose certificate no known authority has signed. Most sign their own."""
+    tls_ca_file: UsablePath | None = None
+    """Authorities (PEM) for ``tls_verify``; empty = the system's."""
     packet_queue: Annotated[int, Field(ge=10, le=10_000)] = 300
     """Packets a camera may have waiting for its shard; at 30 a second 300 are ten seconds."""
 
