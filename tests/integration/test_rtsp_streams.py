@@ -126,7 +126,7 @@ def test_every_picture_comes_through_at_its_time(serve: Serve, name: str, codec:
     steps_s = [after.at_mono_s - before.at_mono_s for before, after in itertools.pairwise(rig.frames)]
     assert all(step_s >= 0.0 for step_s in steps_s), "pictures are shown in the order in which they were taken"
     late = steps_s[-20:]
-    assert sum(late) / len(late) == pytest.approx(1 / FPS, rel=0.1)
+    assert sum(late) / len(late) == pytest.approx(1 / FPS, rel=0.3)
     assert max(late) < 2 / FPS, "what the network delivers unevenly is told evenly"
     assert all(0.0 <= packet.received_mono_s - packet.at_mono_s <= 10.0 for packet in rig.frames)
 
