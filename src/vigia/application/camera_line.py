@@ -57,6 +57,8 @@ class CameraLine:
             reason = self.meter.trouble
         elif failure is not None and state is not CameraState.LIVE:
             reason = CameraReason.of_error(failure)
+        told_wh = (0, 0) if info is None else (info.width, info.height)
+        width, height = self.pipeline.picture_wh if any(self.pipeline.picture_wh) else told_wh
         return CameraStatus(
             id=self.camera.id,
             name=self.camera.name,
@@ -67,8 +69,8 @@ class CameraLine:
             reason=reason,
             stream=StreamStatus(
                 codec="" if info is None else info.codec,
-                width=0 if info is None else info.width,
-                height=0 if info is None else info.height,
+                width=width,
+                height=height,
                 fps=self.meter.fps,
                 bit_rate_bps=self.meter.bit_rate_bps,
                 last_packet_age_s=None if stream.last_packet_s is None else max(0.0, now_s - stream.last_packet_s),
