@@ -316,6 +316,25 @@ def test_a_thread_that_died_of_a_defect_is_begun_again(caplog: pytest.LogCapture
         site.comes("rtsp://moved")
 
 
+def test_a_camera_for_which_there_is_no_thread_begins_when_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Site(camera("a")) as site:
+        site.comes("rtsp://a")
+        with monkeypatch.context() as patch:
+            patch.setattr("threading.Thread.start", _no_thread)
+            site.keeper.want([camera("a"), camera("b")])
+            for _ in range(3):
+                site.keeper.step()
+        assert caplog.text.count("no thread can be started") == 1
+        site.step_until(lambda: "rtsp://b" in site.opened)
+        site.comes("rtsp://b")
+
+
+def _no_thread(_thread: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_books_of_nobody_are_empty() -> None:
     with Site() as site:
         assert site.keeper.retired == LedgerPage()

@@ -63,6 +63,7 @@ class CameraKeeper:
         self._stuck: list[tuple[CameraId, LoopService]] = []
         self._wanted: tuple[tuple[Camera, ...], object] | None = None
         self._retired = LedgerPage()
+        self._threadless: set[CameraId] = set()  # told of
 
     @property
     def lines(self) -> Sequence[CameraLine]:
@@ -127,7 +128,7 @@ class CameraKeeper:
             line = maker.make(camera, self._lines)
             self._lines = (*self._lines, line)
             line.shard.add(line.pipeline)
-            line.service.start()
+            self._start(line)
             logger.info("Camera %s: added", camera.name)
         if len(self._lines) == len(by_id) and self._wanted is wanting:  # one that is leaving and wanted again waits
             self._wanted = None
@@ -196,7 +197,17 @@ class CameraKeeper:
     def _stuck_of(self, line: CameraLine) -> int:
         return sum(1 for camera_id, _ in self._stuck if camera_id == line.camera.id)
 
-    @staticmethod
-    def _begin_again(line: CameraLine) -> None:
+    def _begin_again(self, line: CameraLine) -> None:
         line.service = line.stream.make_service()
-        line.service.start()
+        self._start(line)
+
+    def _start(self, line: CameraLine) -> None:
+        """Start its thread; where the system gives none it is tried again at the next look."""
+        try:
+            line.service.start()
+        except RuntimeError as error:
+            if line.camera.id not in self._threadless:
+                logger.error("Camera %s: no thread can be started: %s", line.camera.name, error)
+            self._threadless.add(line.camera.id)
+        else:
+            self._threadless.discard(line.camera.id)

@@ -116,7 +116,11 @@ class LoopService:
         self._wake.set()
 
     def start(self) -> None:
-        """Start the thread; nothing after ``request_stop``, an error when started twice."""
+        """Start the thread; nothing after ``request_stop``.
+
+        Raises:
+            RuntimeError: it was started before, or the system gives no thread; then it may be tried again.
+        """
         if self._stop.is_set():
             return
         if self._thread is not None:
@@ -124,7 +128,11 @@ class LoopService:
         self._thread = threading.Thread(  # noqa: TID251 - the one place where threads are made
             target=self._run, name=self._name, daemon=DAEMON_THREADS
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            raise
 
     def request_stop(self) -> None:
         """Ask the loop to end. Idempotent, valid before ``start``, never blocks."""
