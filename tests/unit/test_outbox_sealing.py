@@ -177,6 +177,7 @@ SECRET = b64encode(token_bytes(30)).decode()
         (f"{NEW.material.hex()},{b64encode(NEW.material).decode()}", "here: key 2 is the same as key 1"),
         (" ".join(token_bytes(32).hex() for _ in range(KEYS_MAX + 1)), "more than 16 keys"),
     ],
+    ids=["nothing", "comment", "short", "second", "one-byte", "words", "twice", "many"],
 )
 def test_what_is_no_key_is_told_without_it(text: str, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told) as caught:
