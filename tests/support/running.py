@@ -35,7 +35,7 @@ def wait_for(condition: Callable[[], object], *, timeout_s: float, what: str) ->
 
 def environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FINDFACE_", "VIGIA_"))}
-    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **extra}
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", "VIGIA_WEB__PORT": "0", **extra}
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Site:
     def configure(self, **settings: Any) -> None:
         (self.root / "config.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
 
-    def start(self, *arguments: str, **env: str) -> Program:
+    def start(self, *arguments: str, stdin: str = "", **env: str) -> Program:
         number = len(self.programs)
         out, err = self.root / f"out-{number}.txt", self.root / f"err-{number}.txt"
         account = {
@@ -147,10 +147,13 @@ class Site:
             "FINDFACE_PASSWORD": SECRET,
             "FINDFACE_UUID": "e2e",
         }
-        with out.open("wb") as out_file, err.open("wb") as err_file:
+        typed = self.root / f"in-{number}.txt"
+        typed.write_text(stdin, encoding="utf-8")
+        with out.open("wb") as out_file, err.open("wb") as err_file, typed.open("rb") as in_file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "vigia", *arguments],
                 cwd=self.root,
+                stdin=in_file,
                 stdout=out_file,
                 stderr=err_file,
                 env=environment(**{**account, **env}),
@@ -159,8 +162,8 @@ class Site:
         self.programs.append(program)
         return program
 
-    def run(self, *arguments: str, timeout_s: float = 60.0, **env: str) -> tuple[int, str, str]:
-        program = self.start(*arguments, **env)
+    def run(self, *arguments: str, timeout_s: float = 60.0, stdin: str = "", **env: str) -> tuple[int, str, str]:
+        program = self.start(*arguments, stdin=stdin, **env)
         code = program.end(timeout_s)
         return code, program.stdout(), program.stderr()
 

@@ -222,13 +222,13 @@ def test_the_cameras_for_a_program(capsys: Captured) -> None:
     [
         (
             "pt_BR",
-            ["configuração", "diretório de dados", "fila", "modelo", "FindFace", "câmeras"],
-            ["válida", "GB livres", "outbox", "falta FINDFACE_URL", "não se conhecem sem o FindFace"],
+            ["configuração", "diretório de dados", "fila", "modelo", "servidor web", "FindFace", "câmeras"],
+            ["válida", "GB livres", "outbox", "só esta máquina", "falta FINDFACE_URL", "não se conhecem sem o FindFace"],
         ),
         (
             "en",
-            ["configuration", "data directory", "outbox", "model", "FindFace", "cameras"],
-            ["valid", "GB free", "outbox", "FINDFACE_URL is missing", "not known without FindFace"],
+            ["configuration", "data directory", "outbox", "model", "web server", "FindFace", "cameras"],
+            ["valid", "GB free", "outbox", "only this machine", "FINDFACE_URL is missing", "not known without FindFace"],
         ),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_check_names_every_point_and_tells_one_cause_once(
     findings = json.loads(capsys.readouterr().out)
     assert [finding["point"] for finding in findings] == points
     oks = {finding["point"]: finding["ok"] for finding in findings}
-    assert (oks["FindFace"], oks[points[0]], oks[points[1]], oks[points[5]]) == (False, True, True, False)
+    assert (oks["FindFace"], oks[points[0]], oks[points[1]], oks[points[6]]) == (False, True, True, False)
     told = [finding["text"] for finding in findings if finding["point"] != points[3]]
     for finding, text in zip(told, texts, strict=True):
         assert text in finding

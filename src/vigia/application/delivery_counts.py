@@ -2,8 +2,13 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+
+from vigia.application.ports import Clock
+from vigia.domain.histogram import DurationHistogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,8 @@ class DeliveryStats:
     """Of these, found to have arrived in an earlier attempt."""
     refused: int = 0
     dead: int = 0
+    attempts: int = 0
+    """Times that a capture was posted, whatever came of it."""
     failures: int = 0
     """Attempts that did not succeed and were not refused."""
     look_ups_deferred: int = 0
@@ -42,13 +49,32 @@ class DeliveryCounts:
     """The counters behind ``DeliveryStats``, by its names. Owner: its lock. Any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards _counts
+        self._lock = threading.Lock()  # guards both below
         self._counts: Counter[str] = Counter()
+        self._latencies = DurationHistogram()
 
     def add(self, what: str, by: int = 1) -> None:
         """Count."""
         with self._lock:
             self._counts[what] += by
+
+    @contextmanager
+    def posting(self, clock: Clock) -> Iterator[None]:
+        """Count one post and how long its answer, or its failure, took."""
+        began_s = clock.mono_s()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._counts["attempts"] += 1
+                self._latencies.record(clock.mono_s() - began_s)
+
+    def latencies(self) -> DurationHistogram:
+        """How long posts took: a copy."""
+        copied = DurationHistogram()
+        with self._lock:
+            copied.merge(self._latencies)
+        return copied
 
     def stats(
         self, *, senders_allowed: int, senders_max: int, down_since_utc: datetime | None, cause: str

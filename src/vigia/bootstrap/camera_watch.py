@@ -149,6 +149,8 @@ class CameraWatch:
         clock: Clock,
     ) -> None:
         self._clock = clock
+        self.board: HealthBoard | None = None
+        """What is known of the cameras' health; made by ``services``."""
         self._status_file = StatusFile(settings.status_file, clock=clock)
         self.listed = ListedCameras(
             settings,
@@ -174,7 +176,7 @@ class CameraWatch:
         sync, clock = self.sync, self._clock
         sync.follow(lambda cameras: crew.set_cameras(without_tokens(cameras)))
         self.listed.follow(lambda settings: crew.set_cameras(without_tokens(sync.cameras), without_secrets(settings)))
-        board = HealthBoard(
+        board = self.board = HealthBoard(
             lambda: crew.view().details, disabled=lambda: sync.disabled, limits=self._limits, clock=clock
         )
         writer = StatusWriter(

@@ -4,12 +4,12 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vigia.application.balancer import Balancer
-from vigia.application.crew import CaptureCounts, Crew
+from vigia.application.crew import CaptureCounts
 from vigia.application.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -19,7 +19,7 @@ from vigia.application.errors import (
 )
 from vigia.application.frame_windows import FrameWindows
 from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
-from vigia.application.ports import Clock, ManagedOutbox, Outbox, Recognizer, Sheddable
+from vigia.application.ports import Clock, ManagedOutbox, Outbox, Recognizer
 from vigia.application.retry import Backoff
 from vigia.application.retry import RetryPolicy as DeliveryRetryPolicy
 from vigia.application.run_report import RunFacts
@@ -30,6 +30,7 @@ from vigia.application.use_cases.send_to_findface import SendOptions, SendToFind
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
 from vigia.bootstrap.camera_watch import CameraWatch
 from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew, without_tokens
+from vigia.bootstrap.hands import Hands
 from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.outbox_choice import settle_s, wait_for_outbox
 from vigia.bootstrap.parts import (
@@ -38,11 +39,13 @@ from vigia.bootstrap.parts import (
     findface_client,
     resolved_model,
 )
+from vigia.bootstrap.web import web_service
+from vigia.bootstrap.web_view import RunParts
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId, CaptureState
 from vigia.domain.ground_truth import ClipTruth
-from vigia.domain.passages import DeliveredCapture, PassageReport, ProcessedWindow, judge_passages
+from vigia.domain.passages import DeliveredCapture, PassageReport, judge_passages
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.clients.findface_recognizer import FindfaceRecognizer
 from vigia.infrastructure.clients.look_ups import LookUpRules
@@ -75,6 +78,8 @@ class RunOptions:
     """Where the settings stand: read again when they change; None = nowhere that could."""
     truths: Mapping[str, ClipTruth] = field(default_factory=dict)
     """Ground truth by camera name, for the report."""
+    web: bool = False
+    """Serve the web pages, where the settings say so."""
 
 
 class System:
@@ -170,15 +175,16 @@ class System:
         send = self._send(outbox, recognizer, sync)
         senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
         hands = self._hire([*without_tokens(cameras)], outbox=outbox, senders=senders, model=model)
+        side = [
+            *watch.services(hands.crew),
+            LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
+            *hands.side_services,
+        ]
         wiring = Wiring(
             crew=hands.crew,
             send=send,
             sender_services=senders,
-            side_services=[
-                *watch.services(hands.crew),
-                LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
-                *hands.side_services,
-            ],
+            side_services=side,
             outbox=outbox,
             recognizer=recognizer,
             shared_outbox=settings.outbox.url is not None,
@@ -191,6 +197,9 @@ class System:
             on_status=self._on_status,
         )
         memory = self._memory_manager(hands)
+        if self._options.web and settings.web.enabled:
+            parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings)
+            side.append(web_service(parts, reload=self.request_reload, clock=self._clock))
         memory.freeze_startup()
         memory.start()
         try:
@@ -228,7 +237,7 @@ class System:
                 return True
         return False
 
-    def _memory_manager(self, hands: "_Hands") -> MemoryManager:
+    def _memory_manager(self, hands: Hands) -> MemoryManager:
         chosen = self._settings.memory
         return MemoryManager(
             self._clock,
@@ -243,7 +252,7 @@ class System:
 
     def _hire(
         self, cameras: list[Camera], *, outbox: Outbox, senders: list[LoopService], model: tuple[ModelSpec, Path]
-    ) -> "_Hands":
+    ) -> Hands:
         """Everything between the cameras and the disk, as threads or as processes."""
         settings = self._settings
         count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), max(SHARDS_MIN, 2 * len(cameras)))
@@ -263,7 +272,7 @@ class System:
             wake_senders=wake_senders,
             clock=self._clock,
         )
-        return _Hands(crew, crew.workers, windows=lambda: crew.windows, is_idle=lambda: True)
+        return Hands(crew, crew.workers, windows=lambda: crew.windows, is_idle=lambda: True)
 
     def _threads(
         self,
@@ -273,7 +282,7 @@ class System:
         wake_senders: Callable[[], None],
         count: int,
         model: tuple[ModelSpec, Path],
-    ) -> "_Hands":
+    ) -> Hands:
         settings, counts, windows = self._settings, CaptureCounts(), FrameWindows()
 
         def committed(capture_id: CaptureId, request: CaptureRequest) -> None:
@@ -299,7 +308,7 @@ class System:
             clock=self._clock,
         )
         balancer = Balancer(crew.shards, clock=self._clock)
-        return _Hands(
+        return Hands(
             crew,
             crew.shards,
             windows=windows.snapshot,
@@ -328,7 +337,7 @@ class System:
         )
 
     def _gather(
-        self, orchestrator: ApplicationOrchestrator, outbox: ManagedOutbox, hands: "_Hands", *, cpu_s: float
+        self, orchestrator: ApplicationOrchestrator, outbox: ManagedOutbox, hands: Hands, *, cpu_s: float
     ) -> RunFacts:
         return RunFacts(
             status=orchestrator.status(),
@@ -346,7 +355,7 @@ class System:
             shared_outbox=self._settings.outbox.url is not None,
         )
 
-    def _passages(self, hands: "_Hands", outbox: ManagedOutbox) -> PassageReport | None:
+    def _passages(self, hands: Hands, outbox: ManagedOutbox) -> PassageReport | None:
         """Hold what this run delivered against the ground truth, where there is one."""
         truths: dict[CameraId, ClipTruth] = {
             camera.id: self._options.truths[camera.name]
@@ -380,16 +389,3 @@ def _unsent(orchestrator: ApplicationOrchestrator, outbox: Outbox) -> int:
     except OutboxUnavailable as error:
         logger.warning("how many captures wait cannot be read: %s", error)
         return orchestrator.status().unsent
-
-
-@dataclass(frozen=True, slots=True)
-class _Hands:
-    """A crew, and what the rest of a run needs of it."""
-
-    crew: Crew
-    sheddables: Sequence[Sheddable]
-    windows: Callable[[], Mapping[tuple[CameraId, int], ProcessedWindow]]
-    """What was seen of each clip, after the run."""
-    is_idle: Callable[[], bool]
-    """Whether a garbage collection in this process would hold up nobody."""
-    side_services: Sequence[LoopService] = ()

@@ -21,6 +21,7 @@ from vigia.cli import (
     settings_command,
     stub_command,
     track_command,
+    web_command,
 )
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.i18n import set_language, translate, translate_error
@@ -54,6 +55,7 @@ app.add_typer(cameras_command.app, name="cameras")
 app.add_typer(models_command.app, name="models")
 app.add_typer(outbox_command.app, name="outbox")
 app.add_typer(settings_command.app, name="settings")
+app.add_typer(web_command.app, name="web")
 
 
 def _show_version(wanted: bool) -> None:

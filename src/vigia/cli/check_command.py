@@ -17,6 +17,7 @@ from vigia.bootstrap.capacity import measure_capacity
 from vigia.bootstrap.outbox_choice import probe_outbox
 from vigia.bootstrap.parts import WEAK_SHARE, read_all_cameras
 from vigia.bootstrap.source_parts import source_options
+from vigia.bootstrap.web import check_web
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.camera import Camera
@@ -57,6 +58,7 @@ def check(
         _look(translate("data directory"), lambda: _directory(settings.data_dir)),
         _look(translate("outbox"), lambda: probe_outbox(settings)),
         _look(translate("model"), lambda: detector_factory(settings)().name),
+        _look(translate("web server"), lambda: _web(settings)),
         findface,
     ]
     try:
@@ -103,6 +105,24 @@ def _findface(settings: Settings) -> str:
         client.login()
         client.logout()
     return translate("log-in works")
+
+
+def _web(settings: Settings) -> str:
+    """How the web server will listen; an error where others could read passwords on their way."""
+    web = settings.web
+    if not web.enabled:
+        return translate("switched off")
+    check_web(settings)
+    if web.exposed:
+        raise ConfigurationError(
+            "the web server listens on %(host)s without TLS: passwords and faces travel in clear; "
+            "set web.tls_cert and web.tls_key, or web.host: 127.0.0.1",
+            host=web.host,
+        )
+    scheme = "HTTPS" if web.tls else "HTTP"
+    if web.is_local:
+        return translate("%(scheme)s, only this machine") % {"scheme": scheme}
+    return translate("%(scheme)s, listens on %(host)s") % {"scheme": scheme, "host": web.host}
 
 
 def _camera(settings: Settings, camera: Camera) -> str:

@@ -50,6 +50,7 @@ def demo(
             duration_s=duration,
             loop_files=True,
             allow_file_cameras=True,
+            web=True,
             truths={clip.camera_name: load_truth(clip.truth_path) for clip in clips},
         )
         return run_system(_settings(data_dir, account, overrides), options, as_json=as_json)

@@ -12,8 +12,10 @@ import typer
 
 from vigia.application.run_report import RunFacts
 from vigia.bootstrap import RunOptions, System, running_logger
+from vigia.bootstrap.web import first_password
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, parse_overrides, read_settings
 from vigia.cli.status_view import StatusView, print_json, print_summary
+from vigia.cli.web_command import tell_first_password
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import DEFAULT_ENV_FILE, Settings
 from vigia.infrastructure.config.reloading import SettingsFiles
@@ -40,13 +42,15 @@ def run(
     """Watch the cameras, and deliver the best shot of each passage to FindFace."""
     settings = read_settings(config, env_file=env_file, overrides=overrides)
     files = SettingsFiles(config, env_file=env_file, overrides=parse_overrides(overrides))
-    options = RunOptions(duration_s=duration, loop_files=loop_files, files=files)
+    options = RunOptions(duration_s=duration, loop_files=loop_files, files=files, web=True)
     return run_system(settings, options, as_json=as_json)
 
 
 def run_system(settings: Settings, options: RunOptions, *, as_json: bool) -> int:
     """Run one system with its logger, signals and status; return the exit code."""
     clock = SystemClock()
+    if options.web and (password := first_password(settings, clock=clock)) is not None:
+        tell_first_password(password)
     with running_logger(settings, clock=clock):
         view = StatusView()
         system = System(settings, options, clock=clock, on_status=view.update)

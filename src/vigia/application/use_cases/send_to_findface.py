@@ -121,7 +121,7 @@ class SendToFindfaceUseCase:
         generator = rng if rng is not None else Random()  # noqa: S311 - jitter is no secret
         self._gate = DeliveryGate(self._policy, clock=clock, rng=generator)
         self._limit = ConcurrencyLimit(ConcurrencyRules(limit_max=self._options.senders))
-        self._counts = DeliveryCounts()
+        self.counts = DeliveryCounts()
         self._lock = threading.Lock()  # guards everything below
         self._outbox_failures = 0  # in a row
         self._deadline_mono_s: float | None = None
@@ -130,7 +130,7 @@ class SendToFindfaceUseCase:
     def stats(self) -> DeliveryStats:
         """A consistent picture of now."""
         gate = self._gate.state
-        return self._counts.stats(
+        return self.counts.stats(
             senders_allowed=self._limit.limit,
             senders_max=self._limit.limit_max,
             down_since_utc=gate.down_since_utc,
@@ -149,8 +149,7 @@ class SendToFindfaceUseCase:
     def drain(self, deadline_mono_s: float) -> int:
         """Send in the calling thread until nothing is due or the deadline passes.
 
-        Returns:
-            How many captures stay on disk unsent.
+        Returns how many captures stay on disk unsent.
 
         Raises:
             OutboxUnavailable: they could not be counted.
@@ -228,14 +227,14 @@ class SendToFindfaceUseCase:
                 self._lease_lost(capture)
 
     def _handle(self, capture: LeasedCapture, permit: Permit) -> None:
-        self._counts.add("in_flight")
+        self.counts.add("in_flight")
         try:
             answer = self._ask(capture)
             self._book(capture, answer, permit)
         except LeaseLost:
             self._lease_lost(capture)
         finally:
-            self._counts.add("in_flight", -1)
+            self.counts.add("in_flight", -1)
 
     def _ask(self, capture: LeasedCapture) -> _Answer:
         """Look a doubtful capture up, else send it. Touches no books; every failure is in the answer."""
@@ -257,7 +256,8 @@ class SendToFindfaceUseCase:
         """Send, and let the limit learn from how long that took and how it ended."""
         began_mono_s = self._clock.mono_s()
         try:
-            event_ids = self._recognizer.deliver(capture, camera_token=token)
+            with self.counts.posting(self._clock):
+                event_ids = self._recognizer.deliver(capture, camera_token=token)
         except Exception as error:
             if outcome_of(error).narrows:
                 self._tell_limit(self._limit.bad(began_mono_s=began_mono_s, now_mono_s=self._clock.mono_s()))
@@ -282,13 +282,13 @@ class SendToFindfaceUseCase:
             if not answer.looked_up:  # a look-up that is answered does not prove that captures are taken
                 self._answered()
             self._outbox.mark_delivered(capture, answer.event_ids)
-            self._counts.add("delivered")
-            self._counts.add("looked_up", int(answer.looked_up))
+            self.counts.add("delivered")
+            self.counts.add("looked_up", int(answer.looked_up))
             logger.debug("capture %s of camera %s delivered as %s", capture.id, capture.camera_id, answer.event_ids)
         elif isinstance(error, CaptureRefused) and not answer.doubt:
             self._answered()
             self._outbox.mark_refused(capture, f"{error.reason}: {_text(error)}")
-            self._counts.add("refused")
+            self.counts.add("refused")
             logger.info("capture %s of camera %s was refused: %s", capture.id, capture.camera_id, _text(error))
         else:
             self._book_failure(capture, answer, error, permit)
@@ -329,7 +329,7 @@ class SendToFindfaceUseCase:
     def _retry(
         self, capture: LeasedCapture, error: Exception, *, delay_s: float, counts: bool, maybe_sent: bool
     ) -> None:
-        self._counts.add("look_ups_deferred" if isinstance(error, LookUpDeferred) else "failures")
+        self.counts.add("look_ups_deferred" if isinstance(error, LookUpDeferred) else "failures")
         # With a doubt left there is one more turn: it starts with a look-up and ends in any case.
         failures_max = self._policy.failures_max + int(maybe_sent)
         if counts and capture.attempts >= failures_max:
@@ -340,7 +340,7 @@ class SendToFindfaceUseCase:
 
     def _give_up(self, capture: LeasedCapture, reason: str) -> None:
         self._outbox.mark_dead(capture, reason)
-        self._counts.add("dead")
+        self.counts.add("dead")
         logger.warning("capture %s of camera %s is kept for a person: %s", capture.id, capture.camera_id, reason)
 
     def _wait_for_camera(self, capture: LeasedCapture, answer: _Answer) -> float:
@@ -366,7 +366,7 @@ class SendToFindfaceUseCase:
             logger.warning("delivery resumed after %.0f s", outage_s)
 
     def _lease_lost(self, capture: LeasedCapture) -> None:
-        self._counts.add("leases_lost")
+        self.counts.add("leases_lost")
         logger.warning("capture %s was leased to somebody else meanwhile", capture.id)
 
     def _outbox_failed(self, error: OutboxUnavailable) -> float:

@@ -8,13 +8,16 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vigia.application.ports import Clock
 from vigia.infrastructure.clients.findface_multi import FindfaceMulti
 from vigia.infrastructure.clients.findface_wire import FindfaceCamera, FindfaceEvent, FindfaceGroup, MfSelector
-from vigia.infrastructure.clients.http_transport import HttpTransport
+from vigia.infrastructure.clients.http_transport import PoolStats
 from vigia.infrastructure.logging import get_logger
+
+if TYPE_CHECKING:
+    from vigia.infrastructure.clients.httpx_transport import HttpxTransport
 
 logger = get_logger("findface")
 
@@ -37,6 +40,7 @@ class FindfaceMultiAsync:
         self._client = client
         pool = _open_pool(client, max_connections=max_connections)
         self._pooled = client if pool is None else client.over(pool)
+        self._pool = pool
 
     def __getattr__(self, name: str) -> Any:
         # Called only for names that are not found here. Private ones stay private: asking the client for them while
@@ -133,13 +137,18 @@ class FindfaceMultiAsync:
         """See FindfaceMulti.find_events."""
         return self._pooled.find_events(camera, from_utc=from_utc, to_utc=to_utc)
 
+    @property
+    def pool_stats(self) -> PoolStats | None:
+        """The pool now; None where there is none. Any thread."""
+        return None if self._pool is None else self._pool.stats
+
     def close(self) -> None:
         """Let running calls end for a moment, then close the pool and the given client. Idempotent."""
         self._pooled.close()
         self._client.close()
 
 
-def _open_pool(client: FindfaceMulti, *, max_connections: int) -> HttpTransport | None:
+def _open_pool(client: FindfaceMulti, *, max_connections: int) -> "HttpxTransport | None":
     try:
         # Imported here and not above: vigia works without httpx.
         from vigia.infrastructure.clients.httpx_transport import HttpxTransport  # noqa: PLC0415 - see the line above

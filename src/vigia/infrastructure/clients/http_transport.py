@@ -128,6 +128,17 @@ class HttpResponse:
     """It came although the request did not leave whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """A pool of connections at one moment."""
+
+    connections_max: int
+    in_use: int = 0
+    idle: int = 0
+    waiting: int = 0
+    """Requests that wait for a connection."""
+
+
 class HttpTransport(Protocol):
     """Exchanges one request for one answer. Any thread."""
 

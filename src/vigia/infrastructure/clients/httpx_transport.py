@@ -32,6 +32,7 @@ from vigia.infrastructure.clients.http_transport import (
     HttpRequest,
     HttpResponse,
     HttpTimeouts,
+    PoolStats,
     RequestIncomplete,
     RequestNotSent,
     ResponseLost,
@@ -119,6 +120,12 @@ class HttpxTransport:
     def name(self) -> str:
         """The library, for the log."""
         return "httpx"
+
+    @property
+    def stats(self) -> PoolStats:
+        """The pool now. Any thread."""
+        with self._lock:
+            return PoolStats(self._max_connections, self._running, len(self._idle), len(self._turns))
 
     def request(self, request: HttpRequest) -> HttpResponse:
         """See HttpTransport. Raises RequestNotSent, RequestIncomplete, ResponseLost."""

@@ -38,6 +38,7 @@ from vigia.infrastructure.config.vision_sections import (
     SourceSettings,
     TracksSettings,
 )
+from vigia.infrastructure.config.web_section import WebSettings
 
 THREADS_MAX = 4
 """Shards that run as threads by default; more of them are processes."""
@@ -127,6 +128,8 @@ class Settings(BaseSettings):
     """FindFace Multi."""
     memory: MemorySettings = MemorySettings()
     """When memory is tidied."""
+    web: WebSettings = WebSettings()
+    """The web server: dashboard, actions, metrics."""
     camera_list: Literal["auto", "config", "findface", "both"] = "auto"
     """Where the cameras come from: ``cameras:`` (``config``), FindFace, or both; ``auto``: ``cameras:``, when it lists
     any, else FindFace."""
@@ -200,6 +203,16 @@ class Settings(BaseSettings):
     def status_file(self) -> Path:
         """Where a running vigia says how it is; no secrets."""
         return self.data_dir / "status.json"
+
+    @property
+    def web_users_file(self) -> Path:
+        """Who may log in to the web server; it holds hashes of passwords."""
+        return self.web.password_file or self.data_dir / "web-users.json"
+
+    @property
+    def audit_file(self) -> Path:
+        """What people did through the web server."""
+        return self.data_dir / "logs" / "audit.jsonl"
 
     def models_directory(self, environ: Mapping[str, str] | None = None) -> Path:
         """Where the detector models are: ``models_dir``, or the user's cache directory by the XDG rules.

@@ -4,6 +4,7 @@
 (``VIGIA_CAMERAS='[{id: gate, url: …}]'``). An empty variable counts as absent, ``null`` asks for the default.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import StringIO
@@ -18,6 +19,8 @@ from vigia.infrastructure.config.yaml_layer import parse_yaml_value
 
 Variables = Mapping[str, tuple[str, Place]]
 """Name to value and place."""
+_INVENTED = re.compile(rf"{VARIABLE_PREFIX}(SERVICE_(HOST|PORT)|PORT(_\d+)?)(_[A-Z0-9_]+)?")
+"""What Kubernetes sets in every container for a service of that name."""
 
 
 def environment_layer(environ: Mapping[str, str], keys: KeyTable, *, order: int) -> Layer:
@@ -70,11 +73,11 @@ def _layer(variables: Variables, keys: KeyTable) -> Layer:
 def _unknown(variables: Variables, keys: KeyTable) -> Iterable[Problem]:
     """Variables that look like ours and are not.
 
-    One without ``__`` that resembles none of ours is left alone: orchestrators invent such names for a service that
-    is called vigia (``VIGIA_SERVICE_HOST``).
+    Those that orchestrators invent for a service that is called vigia (``VIGIA_SERVICE_HOST``, ``VIGIA_PORT``) are left
+    alone, and so is any other without ``__`` that resembles none of ours.
     """
     for name, (_value, place) in variables.items():
-        if not name.startswith(VARIABLE_PREFIX) or name in keys.variables:
+        if not name.startswith(VARIABLE_PREFIX) or name in keys.variables or _INVENTED.fullmatch(name):
             continue
         nearest = keys.nearest_variable(name)
         if nearest:

@@ -23,6 +23,8 @@ class PauseStats:
     full_count: int
     """Collections of the oldest generation."""
     full_max_s: float
+    total_s: float = 0.0
+    """Of all, ever, added up."""
 
 
 class GcPauses:
@@ -40,6 +42,7 @@ class GcPauses:
         self._ring = array("d", bytes(8 * RING_SIZE))
         self._count = 0
         self._max_s = 0.0
+        self._total_s = 0.0
         self._full_count = 0
         self._full_max_s = 0.0
         self._started_s = 0.0
@@ -69,6 +72,7 @@ class GcPauses:
             max_s=self._max_s,
             full_count=self._full_count,
             full_max_s=self._full_max_s,
+            total_s=self._total_s,
         )
 
     def _on_collection(self, phase: str, info: dict[str, int]) -> None:
@@ -78,6 +82,7 @@ class GcPauses:
         pause_s = time.perf_counter() - self._started_s
         self._ring[self._count % RING_SIZE] = pause_s
         self._count += 1
+        self._total_s += pause_s
         self._max_s = max(self._max_s, pause_s)
         if info["generation"] == OLDEST_GENERATION:
             self._full_count += 1

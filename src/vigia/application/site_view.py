@@ -1,0 +1,64 @@
+"""What the web server reads of a run. Plain values without secrets: everything comes from this process's own view."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vigia.domain.camera import CameraId
+from vigia.domain.capture import CaptureId, CaptureState
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureQuery:
+    """Which captures; every one that is given must hold."""
+
+    state: CaptureState | None = None
+    camera_id: CameraId | None = None
+    older_than_s: float | None = None
+    younger_than_s: float | None = None
+    limit: int = 100
+    after: int = 0
+    """Only those committed after the one of this ``seq``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether it does what it is there for, and what keeps it from it."""
+
+    alive: bool
+    """All main services run."""
+    reasons: Sequence[Mapping[str, Any]] = ()
+    """Each with a ``code``; no names and no addresses."""
+
+    @property
+    def ready(self) -> bool:
+        """Nothing keeps it from working."""
+        return self.alive and not self.reasons
+
+
+class SiteView(Protocol):
+    """Any thread. What touches the outbox raises OutboxUnavailable."""
+
+    def status(self) -> Mapping[str, Any]:
+        """The run as a whole."""
+        ...
+
+    def cameras(self) -> Sequence[Mapping[str, Any]]:
+        """Every camera of the list: what it is, what it does, and what it did."""
+        ...
+
+    def captures(self, query: CaptureQuery) -> Sequence[Mapping[str, Any]]:
+        """Captures, the oldest first."""
+        ...
+
+    def picture(self, capture_id: CaptureId) -> bytes | None:
+        """A capture's JPEG file; None when it is not kept.
+
+        Raises:
+            OutboxCorrupt: it should be there, and is not as it was.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether it works. Never raises."""
+        ...

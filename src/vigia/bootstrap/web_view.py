@@ -1,0 +1,174 @@
+"""What the web server reads of a run: status, cameras, captures, readiness, and the figures of a scrape."""
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vigia.application.camera_health import CameraHealth
+from vigia.application.camera_status import CameraStatus
+from vigia.application.crew import ThreadCrew
+from vigia.application.errors import OutboxUnavailable
+from vigia.application.orchestrator import ApplicationOrchestrator
+from vigia.application.ports import Clock, ManagedOutbox, OutboxStats
+from vigia.application.site_view import CaptureQuery, Readiness
+from vigia.application.use_cases.stream_camera import CameraState
+from vigia.bootstrap.camera_watch import CameraWatch
+from vigia.bootstrap.status_page import camera_page
+from vigia.bootstrap.web_pages import capture_page, status_page
+from vigia.domain.camera import CameraId
+from vigia.domain.capture import CaptureId
+from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
+from vigia.infrastructure.config import Settings
+from vigia.infrastructure.logging.async_handler import AsyncHandler
+from vigia.infrastructure.memory import MemoryManager
+from vigia.infrastructure.metrics import ProcessFacts
+from vigia.infrastructure.metrics.figures import Figures, PauseFigures, PoolFigures, ProcessFigures
+
+FINDFACE_DOWN_S = 60.0
+"""A FindFace that is away for longer is a reason not to be ready: captures wait on disk meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a run is made of, for whoever looks at it."""
+
+    orchestrator: ApplicationOrchestrator
+    outbox: ManagedOutbox
+    watch: CameraWatch
+    client: FindfaceMultiAsync
+    memory: MemoryManager
+    facts: ProcessFacts
+    settings: Settings
+
+
+class RunView:
+    """Behind ``SiteView`` and ``FigureSource``. Owner: none, it changes nothing; any thread."""
+
+    def __init__(self, parts: RunParts, *, clock: Clock, web_figures: Callable[[], tuple[int, int]]) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._web_figures = web_figures
+        self._started_utc = clock.utc()
+
+    def status(self) -> dict[str, Any]:
+        """The run as a whole."""
+        orchestrator = self._parts.orchestrator
+        page = status_page(orchestrator.status(), lost=orchestrator.wiring.crew.view().lost)
+        return {"started_utc": self._started_utc.isoformat(), **page}
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """Every camera of the list."""
+        parts = self._parts
+        statuses = {status.id: status for status in parts.orchestrator.wiring.crew.view().details}
+        return [
+            camera_page(camera, statuses.get(camera.id), self._health(camera.id)) for camera in parts.watch.sync.listed
+        ]
+
+    def captures(self, query: CaptureQuery) -> list[dict[str, Any]]:
+        """Captures, the oldest first."""
+        entries = self._parts.outbox.entries(
+            state=query.state,
+            camera_id=query.camera_id,
+            older_than_s=query.older_than_s,
+            younger_than_s=query.younger_than_s,
+            limit=query.limit,
+            after=query.after,
+        )
+        return [capture_page(entry) for entry in entries]
+
+    def picture(self, capture_id: CaptureId) -> bytes | None:
+        """A capture's JPEG file. See ``SiteView``."""
+        return self._parts.outbox.picture(capture_id)
+
+    def readiness(self) -> Readiness:
+        """Whether it works. Never raises."""
+        wiring = self._parts.orchestrator.wiring
+        services = [*wiring.crew.main_services, *wiring.sender_services]
+        failed = self._parts.orchestrator.failure is not None or any(one.failure is not None for one in services)
+        reasons: list[dict[str, Any]] = []
+        if not self._parts.watch.sync.listed:
+            reasons.append({"code": "cameras_unknown"})
+        if self._outbox_stats() is None:
+            reasons.append({"code": "outbox_unavailable"})
+        down = wiring.send.stats.down_since_utc
+        down_s = 0.0 if down is None else (self._clock.utc() - down).total_seconds()
+        if down_s > FINDFACE_DOWN_S:
+            reasons.append({"code": "findface_down", "seconds": round(down_s)})
+        return Readiness(alive=not failed, reasons=reasons)
+
+    def figures(self) -> Figures:
+        """What a scrape reads."""
+        parts = self._parts
+        orchestrator, status = parts.orchestrator, parts.orchestrator.status()
+        pool = parts.client.pool_stats
+        sessions, login_failures = self._web_figures()
+        listed = parts.watch.sync.listed
+        return Figures(
+            status=status,
+            started_unix_s=self._started_utc.timestamp(),
+            now_unix_s=self._clock.utc().timestamp(),
+            lost=orchestrator.wiring.crew.view().lost,
+            mode="threads" if isinstance(orchestrator.wiring.crew, ThreadCrew) else "processes",
+            states=self._states(status.details),
+            alarms={
+                camera.id: frozenset(alarm.value for alarm in health.alarms)
+                for camera in listed
+                if (health := self._health(camera.id)) is not None
+            },
+            outbox=self._outbox_stats(),
+            ages=orchestrator.ages(),
+            latencies=orchestrator.wiring.send.counts.latencies(),
+            pool=PoolFigures()
+            if pool is None
+            else PoolFigures(pool.in_use, pool.idle, pool.waiting, pool.connections_max),
+            process=self._process(),
+            sessions=sessions,
+            login_failures=login_failures,
+        )
+
+    def _health(self, camera_id: CameraId) -> CameraHealth | None:
+        board = self._parts.watch.board
+        return None if board is None else board.health(camera_id)
+
+    def _states(self, details: Sequence[CameraStatus]) -> dict[CameraId, str]:
+        states: dict[CameraId, str] = {
+            camera.id: (CameraState.CONNECTING if camera.active else CameraState.DISABLED).value
+            for camera in self._parts.watch.sync.listed
+        }
+        return states | {camera.id: camera.source.value for camera in details}
+
+    def _process(self) -> ProcessFigures:
+        parts = self._parts
+        outside, pauses = parts.orchestrator.wiring.crew.outside(), parts.memory.stats.pauses
+        log = _log_handler()
+        try:
+            free_bytes: int | None = shutil.disk_usage(parts.settings.data_dir).free
+        except OSError:
+            free_bytes = None
+        return ProcessFigures(
+            rss_bytes=parts.facts.rss_bytes(),
+            cpu_s=parts.facts.cpu_s(),
+            workers_rss_bytes=outside.rss_bytes,
+            workers_cpu_s=outside.cpu_s,
+            pauses=PauseFigures(
+                pauses.count, pauses.total_s, pauses.p50_s, pauses.p99_s, max(pauses.max_s, outside.gc_pause_max_s)
+            ),
+            log_queued=0 if log is None else log.queued,
+            log_queue_max=0 if log is None else log.queue_size,
+            log_dropped=0 if log is None else log.dropped,
+            disk_free_bytes=free_bytes,
+        )
+
+    def _outbox_stats(self) -> OutboxStats | None:
+        try:
+            return self._parts.outbox.stats()
+        except OutboxUnavailable:
+            return None
+
+
+def _log_handler() -> AsyncHandler | None:
+    """The queue of the logger that runs now."""
+    handlers = logging.getLogger("vigia").handlers
+    return next((handler for handler in handlers if isinstance(handler, AsyncHandler)), None)

@@ -1,0 +1,198 @@
+"""The door: what stands before every route, HTTP and WebSocket alike. What is not named public needs a session.
+
+Plain ASGI and not ``BaseHTTPMiddleware``, which sees no WebSocket and buffers streams. In this order:
+
+1. A ``Host`` that is not ours is refused (DNS rebinding).
+2. The session is looked up by the cookie and put into ``scope["state"]``.
+3. Without one: only public paths, and ``/metrics`` with its token or where it is public. A page leads to the log-in.
+4. What changes something, and every WebSocket, has to come from a page of ours (``Origin``, ``Sec-Fetch-Site``), and
+   must bring the session's CSRF token in ``X-CSRF-Token``. Where a library makes the requests and cannot bring it, the
+   origin must be said and right.
+5. Bodies are bounded, and every answer gets the security headers.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vigia.infrastructure.web.headers import answer_headers, host_is_ours, origin_matches, wants_page
+from vigia.infrastructure.web.sessions import Session, SessionStore
+
+LOGIN_PATH: Final = "/login"
+METRICS_PATH: Final = "/metrics"
+PUBLIC_PATHS: Final = frozenset({LOGIN_PATH, "/login.css", "/favicon.ico", "/healthz", "/readyz"})
+OWN_CSRF_PATHS: Final = frozenset({LOGIN_PATH, "/logout"})
+"""Forms: their routes check the token themselves, which stands in the body."""
+LIBRARY_PREFIXES: Final = ("/_nicegui_ws/", "/_nicegui/")
+"""Where the dashboard's library posts by itself."""
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_BYTES_MAX: Final = 65_536
+SESSION_KEY: Final = "vigia_session"
+POLICY_VIOLATION: Final = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRules:
+    """What the door goes by."""
+
+    names: Collection[str]
+    """Host names that are ours, lower case."""
+    tls: bool = False
+    metrics_public: bool = False
+    metrics_token: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """As this server speaks."""
+        return "https" if self.tls else "http"
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name; with TLS the browser itself holds it to this host."""
+        return "__Host-vigia" if self.tls else "vigia"
+
+
+class AccessMiddleware:
+    """Owner: none; any task.
+
+    Args:
+        app: what is behind the door.
+        rules: who is let in.
+        sessions: who is in.
+    """
+
+    def __init__(self, app: ASGIApp, *, rules: DoorRules, sessions: SessionStore) -> None:
+        self._app = app
+        self._rules = rules
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in, or answer instead."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        session = self._sessions.find(cookies(headers).get(self._rules.cookie, ""))
+        scope.setdefault("state", {})[SESSION_KEY] = session
+        refusal = self._refusal(scope, headers, session)
+        if scope["type"] == "websocket":
+            if refusal is not None:
+                await receive()  # websocket.connect
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+            else:
+                await self._app(scope, receive, send)
+            return
+        path = str(scope["path"])
+        sending = _with_headers(send, path)
+        if refusal is not None:
+            await refusal(scope, receive, sending)
+        else:
+            await self._app(scope, _bounded(receive, path), sending)
+
+    def _refusal(self, scope: Scope, headers: Headers, session: Session | None) -> Response | None:
+        """What is answered instead; None lets it in."""
+        path, rules = str(scope["path"]), self._rules
+        method = "GET" if scope["type"] == "websocket" else str(scope["method"]).upper()
+        if not host_is_ours(headers, rules.names):
+            return _problem(421, "host_unknown")
+        if not (path in PUBLIC_PATHS or session is not None or self._may_scrape(path, method, headers)):
+            if method == "GET" and scope["type"] == "http" and wants_page(headers):
+                return RedirectResponse(f"{LOGIN_PATH}?next={quote(path, safe='/')}", 303)
+            return _problem(401, "log_in")
+        if scope["type"] == "websocket":
+            return _problem(403, "origin") if origin_matches(headers, scheme=rules.scheme) is not True else None
+        if method in SAFE_METHODS:
+            return None
+        return self._unsafe_refusal(path, headers, session)
+
+    def _unsafe_refusal(self, path: str, headers: Headers, session: Session | None) -> Response | None:
+        origin = origin_matches(headers, scheme=self._rules.scheme)
+        if origin is False:
+            return _problem(403, "origin")
+        if not path.startswith(LIBRARY_PREFIXES) and _said_length(headers) > BODY_BYTES_MAX:
+            return _problem(413, "too_large")
+        if path in OWN_CSRF_PATHS:
+            return None
+        if path.startswith(LIBRARY_PREFIXES):
+            return None if origin else _problem(403, "origin")
+        brought = headers.get("x-csrf-token", "")
+        if session is None or not secrets.compare_digest(brought.encode(), session.csrf.encode()):
+            return _problem(403, "csrf")
+        return None
+
+    def _may_scrape(self, path: str, method: str, headers: Headers) -> bool:
+        if path != METRICS_PATH or method not in SAFE_METHODS:
+            return False
+        if self._rules.metrics_public:
+            return True
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        wanted = self._rules.metrics_token
+        return bool(wanted) and kind.lower() == "bearer" and secrets.compare_digest(token.encode(), wanted.encode())
+
+
+def session_of(request: Request) -> Session | None:
+    """The session that the door found."""
+    found = getattr(request.state, SESSION_KEY, None)
+    return found if isinstance(found, Session) else None
+
+
+def cookies(headers: Headers) -> Mapping[str, str]:
+    """The request's cookies; none when they cannot be read."""
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        for line in headers.getlist("cookie"):
+            jar.load(line)
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def _said_length(headers: Headers) -> int:
+    text = headers.get("content-length", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else BODY_BYTES_MAX + 1
+
+
+def _problem(status: int, code: str) -> JSONResponse:
+    return JSONResponse({"error": code}, status)
+
+
+class BodyTooLarge(Exception):
+    """A body that is longer than it said, or did not say."""
+
+
+def _bounded(receive: Receive, path: str) -> Receive:
+    if path.startswith(LIBRARY_PREFIXES):
+        return receive
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > BODY_BYTES_MAX:
+            raise BodyTooLarge
+        return message
+
+    return bounded
+
+
+def _with_headers(send: Send, path: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            headers = MutableHeaders(scope=message)
+            strict = path in PUBLIC_PATHS or path in OWN_CSRF_PATHS or path.startswith(("/api/", METRICS_PATH))
+            fresh = answer_headers(path, strict=strict, own_caching="cache-control" in headers)
+            for name, value in fresh.items():
+                headers[name] = value
+        await send(message)
+
+    return sending

@@ -1,0 +1,140 @@
+"""Uvicorn in a service's thread: started, stopped and watched like every other thread of a run."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from vigia.application.errors import ConfigurationError
+from vigia.application.ports import Clock
+from vigia.application.service import LoopService
+
+logger = logging.getLogger("vigia.web")
+
+BACKLOG = 128
+CONNECTIONS_MAX = 200
+"""More than that are answered with 503."""
+KEEP_ALIVE_S = 30
+GRACE_S = 0.3
+"""How long an answer may take once the run stops: the stop's deadline is for captures, not for pages."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it listens and ends within GRACE_S. Owner: its loop; ``should_exit`` is for any thread."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._tell_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(GRACE_S, setattr, self, "force_exit", True)
+        await super().shutdown(sockets=sockets)
+
+
+class WebServer:
+    """One listening server. A port that is taken is told and costs the pages, not the run.
+
+    Owner: the thread of ``service``; ``url`` and ``listening`` are for any.
+
+    Args:
+        app: what it serves.
+        host: address to listen on.
+        port: 0 takes a free one.
+        tls: certificate chain and key (PEM), or None for HTTP.
+        clock: for the service.
+
+    Raises:
+        ConfigurationError: the certificate cannot be used.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, host: str, port: int, clock: Clock, tls: tuple[Path, Path] | None = None
+    ) -> None:
+        self._host, self._port, self._tls = host, port, tls
+        self.listening = threading.Event()
+        """Set once connections are taken."""
+        self.url = ""
+        """Where, as a browser needs it; empty before it listens."""
+        if tls is not None:
+            check_tls(tls)
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # anybody could claim any address
+            limit_concurrency=CONNECTIONS_MAX,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=32_768,
+            ssl_certfile=None if tls is None else str(tls[0]),
+            ssl_keyfile=None if tls is None else str(tls[1]),
+        )
+        self._server = _Server(config, self._started)
+        self.service = LoopService("web", self._step, clock=clock, on_request_stop=self._request_stop)
+
+    def _step(self) -> None:
+        """Serve until the stop; ``None`` ends the service, also where it cannot listen."""
+        try:
+            listener = _listen(self._host, self._port)
+        except OSError as error:
+            logger.error(
+                "The web server cannot listen on %s, port %d: %s; everything else goes on. web.port chooses another",
+                self._host,
+                self._port,
+                error.strerror or type(error).__name__,
+            )
+            return
+        with listener:
+            self._port = listener.getsockname()[1]
+            self._server.run(sockets=[listener])
+
+    def _started(self) -> None:
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
+        shown = f"[{shown}]" if ":" in shown else shown
+        self.url = f"{'http' if self._tls is None else 'https'}://{shown}:{self._port}/"
+        logger.info("Web page: %s", self.url)
+        self.listening.set()
+
+    def _request_stop(self) -> None:
+        self._server.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def check_tls(tls: tuple[Path, Path]) -> None:
+    """Whether a certificate chain and its key can be used. Raises ConfigurationError."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*tls, password=lambda: b"")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ConfigurationError(
+            "web.tls_cert %(cert)s and web.tls_key %(key)s cannot be used: %(why)s",
+            cert=tls[0],
+            key=tls[1],
+            why=getattr(error, "strerror", None) or "not a certificate and its key",
+        ) from error

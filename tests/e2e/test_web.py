@@ -1,0 +1,195 @@
+"""The web server of a real run: first password, log-in, metrics that move, what the API tells, an outage, the stop."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus_text
+
+from running import SECRET, Program, Site, base_settings, wait_for
+from vigia.infrastructure.demo import DemoClip
+from vigia.infrastructure.metrics.catalogue import METRICS
+from web_site import csrf_of, log_in
+
+TOKEN = "scraper-token-of-24-chars"
+ADDRESS = re.compile(r"Web page: (http://\S+)/")
+FIRST = re.compile(r"log in as operator with the password (\S+) ")
+MOVING = {
+    "vigia_packets_received_total", "vigia_frames_total", "vigia_faces_total", "vigia_tracks_started_total",
+    "vigia_tracks_total", "vigia_captures_total", "vigia_captures_committed_total", "vigia_delivery_attempts_total",
+    "vigia_delivery_results_total", "vigia_delivery_seconds", "vigia_frame_age_seconds", "vigia_cpu_seconds_total",
+    "vigia_gc_pause_seconds", "vigia_outbox_captures",
+}  # fmt: skip
+ONLY_WHERE_TOLD = {"vigia_camera_clock_offset_seconds"}
+"""A file has no clock to be off."""
+
+
+def address(program: Program) -> str:
+    program.wait_line("Web page: http")
+    found = ADDRESS.search(program.stderr())
+    assert found is not None
+    return found[1]
+
+
+def first_password(program: Program) -> str:
+    found = FIRST.search(program.stderr())
+    assert found is not None
+    return found[1]
+
+
+def scrape(url: str, accept: str = "") -> dict[str, float]:
+    """Every metric by its catalogue name, its samples added up."""
+    answer = httpx.get(
+        f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}", "Accept": accept}, timeout=10, trust_env=False
+    )
+    assert answer.status_code == 200
+    is_open = "openmetrics" in answer.headers["content-type"]
+    found: dict[str, float] = {}
+    for family in (open_metrics if is_open else prometheus_text)(answer.text):
+        name = family.name
+        if family.type == "counter" and not name.endswith("_total"):
+            name = f"{name}_total"
+        values = [s.value for s in family.samples if s.name.endswith(("_count", "_total")) or s.name == name]
+        found[name] = sum(values)
+    return found
+
+
+@pytest.fixture
+def web_site(site: Site) -> Iterator[Site]:
+    settings: dict[str, Any] = yaml.safe_load((site.root / "config.yaml").read_text(encoding="utf-8"))
+    site.configure(**settings, language="en", web={"metrics_token": TOKEN, "port": 0})
+    yield site
+    for program in site.programs:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.wait()
+
+
+def test_a_run_serves_its_pages_and_every_documented_metric(web_site: Site) -> None:
+    program = web_site.start("run")
+    url = address(program)
+    users = web_site.root / "data" / "web-users.json"
+    assert users.stat().st_mode & 0o777 == 0o600
+    password = first_password(program)
+    first = wait_for(lambda: scrape(url), timeout_s=10.0, what="a scrape")
+    with httpx.Client(base_url=url, timeout=10.0, trust_env=False) as client:
+        assert log_in(client, "operator", "not-the-password").status_code == 403
+        assert log_in(client, "operator", password).status_code == 303
+        program.wait_committed(2)
+        wait_for(lambda: scrape(url)["vigia_delivery_results_total"] >= 2, timeout_s=30, what="two deliveries")
+        wait_for(lambda: scrape(url)["vigia_frame_age_seconds"] > 0, timeout_s=30, what="steady figures")
+        then = scrape(url)
+        assert set(METRICS) - set(then) <= ONLY_WHERE_TOLD
+        assert {name for name in MOVING if not then[name] > first.get(name, 0.0)} == set()
+        assert then["vigia_web_login_failures_total"] == 1
+        assert then["vigia_web_sessions"] == 1
+        assert set(scrape(url, "application/openmetrics-text; version=1.0.0")) == set(then)
+        assert client.get("/healthz").json() == {"status": "ok"}
+        assert client.get("/readyz").json() == {"status": "ready", "reasons": []}
+        status = client.get("/api/status").json()
+        assert status["cameras_live"] == 2
+        assert status["delivery"]["state"] == "ok"
+        cameras = client.get("/api/cameras").json()["cameras"]
+        assert [camera["state"] for camera in cameras] == ["live", "live"]
+        captures = client.get("/api/captures", params={"limit": 5}).json()["captures"]
+        assert {capture["camera"] for capture in captures} <= {"cam1", "cam2"}
+        assert client.post("/api/cameras/reload", headers=csrf_of(client)).status_code == 202
+        for text in (client.get("/api/cameras").text, client.get("/api/status").text, client.get("/metrics").text):
+            assert SECRET not in text
+            assert TOKEN not in text
+            assert f"{1:032x}" not in text
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 0, program.stderr()
+    logged = (web_site.root / "data" / "logs" / "vigia.jsonl").read_text(encoding="utf-8")
+    assert password not in logged
+    assert password not in users.read_text(encoding="utf-8")
+    audit = [json.loads(line) for line in (web_site.root / "data" / "logs" / "audit.jsonl").read_text().splitlines()]
+    told = [(line["user"], line["action"], line["result"]) for line in audit]
+    assert told == [("operator", "login", "wrong"), ("operator", "login", "ok"), ("operator", "cameras.reload", "ok")]
+    assert "operator with the password" not in web_site.run("run", "--duration", "1")[2]  # shown once
+
+
+def test_an_outage_shows_and_an_operator_sends_again(web_site: Site) -> None:
+    program = web_site.start("run")
+    url = address(program)
+    program.wait_committed(1)
+    web_site.stand_in.stop()
+    wait_for(lambda: scrape(url)["vigia_findface_up"] == 0, timeout_s=40, what="the outage")
+    wait_for(lambda: scrape(url)["vigia_outbox_oldest_age_seconds"] > 0, timeout_s=40, what="captures that wait")
+    before = scrape(url)
+    assert before["vigia_delivery_failures_total"] > 0
+    assert before["vigia_findface_down_seconds"] > 0
+    with httpx.Client(base_url=url, timeout=10.0, trust_env=False) as client:
+        log_in(client, "operator", first_password(program))
+        assert client.get("/readyz").status_code == 200  # for less than a minute
+        pending = wait_for(
+            lambda: client.get("/api/captures", params={"state": "pending"}).json()["captures"],
+            timeout_s=20,
+            what="a pending capture",
+        )
+        ids, token = [pending[0]["id"]], csrf_of(client)
+        assert client.get(f"/api/captures/{ids[0]}/picture").content[:2] == b"\xff\xd8"
+        retried = client.post("/api/outbox/retry", json={"ids": ids}, headers=token).json()["results"]
+        assert retried == [{"id": ids[0], "result": "wrong_state"}]
+        dropped = client.post("/api/outbox/drop", json={"ids": ids, "confirm": True}, headers=token).json()["results"]
+        assert dropped[0]["result"] in {"ok", "wrong_state"}  # a probe may have it at this moment
+        if dropped[0]["result"] == "ok":
+            wait_for(lambda: scrape(url)["vigia_outbox_dropped_total"] == 1, timeout_s=10, what="the tally")
+    web_site.stand_in.start()
+    wait_for(lambda: scrape(url)["vigia_findface_up"] == 1, timeout_s=60, what="the end of the outage")
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 0, program.stderr()
+
+
+def test_with_worker_processes_everything_comes_from_the_parents_view(web_site: Site, clips: list[DemoClip]) -> None:
+    settings = base_settings(clips)
+    web_site.configure(
+        **settings,
+        language="en",
+        web={"metrics_token": TOKEN, "port": 0},
+        shards={"mode": "processes", "count": 2},
+    )
+    program = web_site.start("run")
+    url = address(program)
+    program.wait_committed(1)
+    wait_for(lambda: scrape(url)["vigia_captures_committed_total"] > 0, timeout_s=20, what="a commit in the metrics")
+    found = scrape(url)
+    assert set(METRICS) - set(found) <= ONLY_WHERE_TOLD
+    text = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False).text
+    workers = re.search(r'vigia_resident_memory_bytes\{process="workers"\} (\S+)', text)
+    assert workers is not None
+    assert float(workers[1]) > 0
+    assert 'mode="processes"' in text
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 0, program.stderr()
+
+
+def test_users_are_made_and_listed_by_hand(web_site: Site, tmp_path: Path) -> None:
+    def passwd(text: str, *arguments: str) -> tuple[int, str]:
+        code, out, err = web_site.run("web", "passwd", *arguments, stdin=text)
+        return code, out + err
+
+    assert passwd("a-good-password\n", "--user", "vera")[0] == 0
+    code, told = passwd("short\n", "--user", "vera")
+    assert (code, "10 to 256" in told) == (2, True)
+    assert passwd("", "--user", "vera")[0] == 2
+    assert passwd("a-good-password\n", "--user", "no spaces")[0] == 2
+    assert passwd("another-password\n")[0] == 0
+    code, out, _ = web_site.run("web", "users", "--json")
+    assert [(user["user"], user["role"]) for user in json.loads(out)["users"]] == [
+        ("operator", "operator"),
+        ("vera", "viewer"),
+    ]
+    assert "argon2" not in out
+    assert "argon2id" in (web_site.root / "data" / "web-users.json").read_text()
+    assert tmp_path.exists()
+    code, out, _ = web_site.run("check", "--json", "--no-capacity", VIGIA_WEB__HOST="0.0.0.0")  # noqa: S104 - the warning
+    point = next(point for point in json.loads(out) if point["point"] == "web server")
+    assert (point["ok"], "without TLS" in point["text"]) == (False, True)

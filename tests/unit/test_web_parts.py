@@ -1,0 +1,327 @@
+"""The parts of the web server without a server: users, sessions, lock-out, audit log, headers, acts, settings."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from starlette.datastructures import Headers
+
+from outbox_rigs import capture_of
+from vigia.application.audit_port import AuditAction, AuditEntry, Person
+from vigia.application.errors import ConfigurationError, OutboxUnavailable
+from vigia.application.use_cases.operate import ActResult, OperateUseCase
+from vigia.domain.capture import CaptureId
+from vigia.infrastructure.config import Settings, load_settings
+from vigia.infrastructure.config.reloading import restart_keys
+from vigia.infrastructure.web.audit_file import AuditFile
+from vigia.infrastructure.web.headers import host_is_ours, origin_matches
+from vigia.infrastructure.web.lockout import ENTRIES_MAX, FORGET_S, FREE_FAILURES, PAUSE_MAX_S, LockOut
+from vigia.infrastructure.web.login import safe_path
+from vigia.infrastructure.web.sessions import SESSIONS_MAX, SESSIONS_OF_ONE_MAX, SessionStore
+from vigia.infrastructure.web.texts import chosen_language
+from vigia.infrastructure.web.users import FIRST_USER, HASHER, Role, User, UserFile
+from vigia.testing.memory_outbox import MemoryOutbox
+from vigia.testing.sim_clock import SimClock
+from web_site import PASSWORD, QUICK, AuditList
+
+AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+WHO = Person("olga", "operator", "10.0.0.9")
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> UserFile:
+    return UserFile(tmp_path / "users.json", hasher=QUICK)
+
+
+def some_user(users: UserFile, name: str = "olga") -> User:
+    return users.set_password(name, PASSWORD, now_utc=AT)
+
+
+def test_the_first_user_is_made_once_and_may_act(users: UserFile) -> None:
+    password = users.make_first(now_utc=AT)
+    assert password is not None
+    assert len(password) >= 16
+    assert users.make_first(now_utc=AT) is None
+    user = users.check(FIRST_USER, password)
+    assert user is not None
+    assert user.role is Role.OPERATOR
+    assert users.path.stat().st_mode & 0o777 == 0o600
+    assert password not in users.path.read_text()
+    assert HASHER.hash(password).startswith("$argon2id$")
+
+
+def test_passwords_are_checked_and_changed_under_a_readers_eyes(users: UserFile) -> None:
+    some_user(users)
+    reader = UserFile(users.path, hasher=QUICK)
+    assert reader.check("olga", PASSWORD) is not None
+    assert reader.check("olga", PASSWORD + "x") is None
+    assert reader.check("olga", "x" * 100_000) is None
+    assert reader.check("nobody", PASSWORD) is None
+    users.set_password("olga", "another-horse", role=Role.OPERATOR, now_utc=AT)
+    assert reader.check("olga", PASSWORD) is None
+    changed = reader.check("olga", "another-horse")
+    assert changed is not None
+    assert changed.role is Role.OPERATOR
+    assert users.set_password("olga", PASSWORD, now_utc=AT).role is Role.OPERATOR  # kept
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("", PASSWORD),
+        ("a b", PASSWORD),
+        ("a" * 65, PASSWORD),
+        ("olga\n", PASSWORD),
+        ("olga", "short"),
+        ("o", "x" * 257),
+    ],
+)
+def test_names_and_passwords_that_will_not_do_are_refused(users: UserFile, name: str, password: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        users.set_password(name, password, now_utc=AT)
+    assert password not in str(refused.value)
+    assert not users.path.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 9, "users": []}', '{"version": 1, "users": [{}]}'])
+def test_a_file_that_is_not_ours_lets_nobody_in_and_is_left_alone(
+    users: UserFile, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    users.path.write_text(content)
+    with caplog.at_level(logging.ERROR, "vigia.web"):
+        assert users.check("olga", PASSWORD) is None
+    assert "cannot be read" in caplog.text
+    for act in (users.users, lambda: users.make_first(now_utc=AT), lambda: some_user(users)):
+        with pytest.raises(ConfigurationError):
+            act()
+    assert users.path.read_text() == content
+
+
+def test_sessions_are_bounded_of_one_and_of_all(users: UserFile, clock: SimClock) -> None:
+    store = SessionStore(users, clock=clock, idle_s=60.0, absolute_s=600.0)
+    olga = some_user(users)
+    tokens = []
+    for _ in range(SESSIONS_OF_ONE_MAX + 1):
+        tokens.append(store.open(olga, address="a")[0])
+        clock.advance(0.1)
+    assert store.find(tokens[0]) is None
+    assert store.find(tokens[1]) is not None
+    assert len(store) == SESSIONS_OF_ONE_MAX
+    for number in range(SESSIONS_MAX + 5):
+        store.open(User(f"u{number}", Role.VIEWER, "", ""), address="a")
+    assert len(store) == SESSIONS_MAX
+    clock.advance(61.0)
+    assert len(store) == 0
+
+
+@given(st.text(max_size=200))
+def test_made_up_session_ids_find_nothing(tmp_path_factory: pytest.TempPathFactory, token: str) -> None:
+    users = UserFile(tmp_path_factory.getbasetemp() / "none.json", hasher=QUICK)
+    store = SessionStore(users, clock=SimClock(), idle_s=60.0, absolute_s=600.0)
+    store.open(User("olga", Role.VIEWER, "", ""), address="a")
+    assert store.find(token) is None
+
+
+class LockOutMachine(RuleBasedStateMachine):
+    """Whatever is tried in whatever order: pauses are bounded, and end; right passwords clear their own names only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = SimClock()
+        self.lockout = LockOut(clock=self.clock)
+        self.failures: dict[tuple[str, str], int] = {}
+
+    @rule(user=st.sampled_from(["olga", "OLGA", "nobody"]), address=st.sampled_from(["a", "b"]), good=st.booleans())
+    def attempt(self, user: str, address: str, good: bool) -> None:
+        wait_s = self.lockout.begin(user, address)
+        assert 0.0 <= wait_s <= PAUSE_MAX_S
+        keys = ("user", user.casefold()), ("address", address)
+        worst = max(self.failures.get(key, 0) for key in keys)
+        if worst < FREE_FAILURES:
+            assert wait_s == 0.0
+        if wait_s > 0.0:
+            return
+        for key in keys:
+            self.failures[key] = self.failures.get(key, 0) + 1
+        if good:
+            self.lockout.right(user, address)
+            for key in keys:
+                self.failures.pop(key)
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, PAUSE_MAX_S]))
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def forget(self) -> None:
+        self.clock.advance(FORGET_S)
+        self.failures.clear()
+        assert self.lockout.begin("olga", "a") == 0.0
+        self.lockout.right("olga", "a")
+
+    @invariant()
+    def bounded(self) -> None:
+        assert len(self.lockout) <= 4
+
+
+TestLockOut = LockOutMachine.TestCase
+
+
+def test_the_table_is_bounded_and_keeps_who_failed_most(clock: SimClock) -> None:
+    lockout = LockOut(clock=clock)
+    for _ in range(FREE_FAILURES):
+        lockout.begin("olga", "a")
+        clock.advance(0.01)
+    for number in range(ENTRIES_MAX + 10):
+        lockout.begin(f"u{number}", f"host{number}")
+    assert len(lockout) <= ENTRIES_MAX
+    assert lockout.begin("olga", "b") > 0.0
+
+
+def test_pauses_double_up_to_the_longest(clock: SimClock) -> None:
+    lockout, pauses = LockOut(clock=clock), []
+    for _ in range(FREE_FAILURES + 8):
+        while (wait_s := lockout.begin("olga", "a")) > 0.0:
+            pauses.append(wait_s)
+            clock.advance(wait_s)
+    assert pauses[:5] == [30.0, 60.0, 120.0, 240.0, 480.0]
+    assert set(pauses[5:]) == {PAUSE_MAX_S}
+
+
+def test_the_audit_log_is_one_line_an_act_and_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "audit.jsonl"
+    audit = AuditFile(path, bytes_max=400, backups=2)
+    hostile = "x\n" + "y" * 5000
+    for number in range(12):
+        audit.record(AuditEntry(AT, Person(hostile, "viewer", "::1"), AuditAction.DROP, "ok", f"id{number}"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[-1]["target"] == "id11"
+    assert lines[-1]["user"] == hostile[:200]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(file.name for file in path.parent.iterdir()) == ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"]
+
+
+def test_an_audit_log_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with caplog.at_level(logging.ERROR, "vigia.web"):
+        AuditFile(blocked / "audit.jsonl").record(AuditEntry(AT, WHO, AuditAction.RELOAD, "ok"))
+    assert "cameras.reload" in caplog.text
+
+
+def test_acts_say_what_came_of_each_capture(clock: SimClock) -> None:
+    outbox, audit, reloads = MemoryOutbox(clock), AuditList(), []
+    operate = OperateUseCase(outbox, audit, reload=lambda: reloads.append(1), clock=clock)
+    pending = capture_of(1)
+    outbox.commit(pending)
+    assert [act.result for act in operate.retry([pending.id], who=WHO)] == [ActResult.WRONG_STATE]
+    (leased,) = outbox.lease(limit=1, duration_s=60.0)
+    assert [act.result for act in operate.drop([pending.id], who=WHO)] == [ActResult.WRONG_STATE]
+    outbox.mark_refused(leased, "no face")
+    assert [act.result for act in operate.retry([pending.id, pending.id], who=WHO)] == [ActResult.OK]
+    assert [act.result for act in operate.drop([pending.id], who=WHO)] == [ActResult.OK]
+    assert [act.result for act in operate.drop([pending.id], who=WHO)] == [ActResult.UNKNOWN]
+    operate.reload(who=WHO)
+    assert reloads == [1]
+    assert [entry.result for entry in audit.entries] == ["wrong_state", "wrong_state", "ok", "ok", "unknown", "ok"]
+    assert {entry.who for entry in audit.entries} == {WHO}
+
+
+def test_an_outbox_that_is_away_is_said_so(clock: SimClock) -> None:
+    class Away(MemoryOutbox):
+        def entry(self, capture_id: CaptureId) -> None:
+            raise OutboxUnavailable("the server of the outbox does not answer for %(id)s", id=capture_id)
+
+    audit = AuditList()
+    operate = OperateUseCase(Away(clock), audit, reload=lambda: None, clock=clock)
+    assert operate.drop([CaptureId("f" * 32)], who=WHO)[0].result is ActResult.UNAVAILABLE
+    assert audit.entries[0].result == "unavailable"
+
+
+@given(st.text(max_size=60))
+def test_any_host_and_origin_are_judged(text: str) -> None:
+    value = text.encode("utf-8", "replace")
+    headers = Headers(raw=[(b"host", value), (b"origin", value)])
+    assert host_is_ours(headers, {"localhost"}) in {True, False}
+    assert origin_matches(headers, scheme="http") in {True, False}
+
+
+@given(st.text(max_size=60))
+def test_the_way_back_stays_here(text: str) -> None:
+    path = safe_path(text)
+    assert path.startswith("/")
+    assert not path.startswith("//")
+    assert "\\" not in path
+    assert path.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "accepts", "chosen"),
+    [
+        ("en", "pt_BR", "pt", "en"), ("", "pt_BR", "en", "pt_BR"), ("", "", "fr, pt-PT;q=0.8, en", "pt_BR"),
+        ("", "", "de, en-GB", "en"), ("", "", "de", "pt_BR"), ("xx", "xx", "", "pt_BR"),
+    ],
+)  # fmt: skip
+def test_the_language_follows_the_reader(asked: str, kept: str, accepts: str, chosen: str) -> None:
+    assert chosen_language(asked=asked, kept=kept, accepts=accepts, default="pt_BR") == chosen
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    path = tmp_path / "c.yaml"
+    path.write_text("{}\n")
+    return load_settings(path, env_file=None, environ=environ)
+
+
+def test_the_defaults_listen_on_this_machine_only(tmp_path: Path) -> None:
+    web = settings(tmp_path).web
+    assert (web.enabled, web.host, web.port, web.exposed, web.metrics_public) == (True, "127.0.0.1", 8321, False, False)
+    assert settings(tmp_path).web_users_file == Path("data/web-users.json")
+    assert settings(tmp_path).audit_file == Path("data/logs/audit.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("environ", "exposed"),
+    [
+        ({"VIGIA_WEB__HOST": "0.0.0.0"}, True),  # noqa: S104 - a setting
+        ({"VIGIA_WEB__HOST": "::1"}, False),
+        ({"VIGIA_WEB__HOST": "localhost"}, False),
+        ({"VIGIA_WEB__HOST": "192.168.0.7"}, True),
+        ({"VIGIA_WEB__HOST": "::", "VIGIA_WEB__TLS_CERT": "c.pem", "VIGIA_WEB__TLS_KEY": "k.pem"}, False),
+    ],
+)
+def test_whoever_listens_in_clear_to_others_is_exposed(
+    tmp_path: Path, environ: Mapping[str, str], exposed: bool
+) -> None:
+    assert settings(tmp_path, **environ).web.exposed is exposed
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("VIGIA_WEB__HOST", "http://x", "web.host"),
+        ("VIGIA_WEB__PORT", "70000", "web.port"),
+        ("VIGIA_WEB__TLS_CERT", "c.pem", "web.tls_key is missing"),
+        ("VIGIA_WEB__NAMES", "https://vigia.example", "web.names"),
+        ("VIGIA_WEB__METRICS_TOKEN", "t00-short", "16 or more"),
+        ("VIGIA_WEB__METRICS_TOKEN", "t00 long but with spaces", "16 or more"),
+        ("VIGIA_WEB__SESSION_HOURS", "0", "web.session_hours"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_without_secrets(tmp_path: Path, variable: str, value: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings(tmp_path, **{variable: value})
+    assert told in str(refused.value)
+    assert "t00" not in str(refused.value)
+
+
+def test_the_token_is_hidden_and_a_change_of_the_port_needs_a_restart(tmp_path: Path) -> None:
+    ours = settings(tmp_path, VIGIA_WEB__METRICS_TOKEN="a-token-of-24-characters")
+    assert "a-token-of-24" not in repr(ours)
+    assert ours.redacted_dump()["web"]["metrics_token"] == "***"
+    assert restart_keys(Settings(), settings(tmp_path, VIGIA_WEB__PORT="9000")) == ["web.port"]
