@@ -22,7 +22,7 @@ from vigia.infrastructure.demo import DemoClip
 from vigia.infrastructure.metrics.status_file import read_status
 from vigia.infrastructure.outbox import SqliteOutbox
 
-CHURN_S = float(os.environ.get("VIGIA_CHURN_S", "25"))
+CHURN_S = float(os.environ.get("VIGIA_CHURN_S", "18"))
 """Five minutes with VIGIA_CHURN_S=300."""
 SYNC_S = 2.0
 CAMERAS_MAX = 20
@@ -114,8 +114,8 @@ class Running:
         return True
 
 
-@pytest.fixture
-def running(clips: list[DemoClip], tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(params=["threads", "processes"])
+def running(request: pytest.FixtureRequest, clips: list[DemoClip], tmp_path: Path) -> Iterator[Running]:
     feed = make_feed(tmp_path / "cam.feed", pictures=pictures_of(clips[0].path), fps=15, size_wh=(320, 180))
     stand_in = StandIn(tmp_path / "findface", [])
     directory = tmp_path / "site"
@@ -132,6 +132,7 @@ def running(clips: list[DemoClip], tmp_path: Path) -> Iterator[Running]:
             site.configure(
                 language="en",
                 findface={"sync_interval_s": SYNC_S},
+                shards={"mode": request.param, "count": 2},
                 detector={"min_face_px": 60, "input_width": 160, "cadence_k": 5},
                 tracks={"filter_min_size": 20, "filter_min_quality": 0.0, "movement_min_percent": 0.0},
             )

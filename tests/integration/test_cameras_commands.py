@@ -1,6 +1,7 @@
 """``vigia cameras probe``, ``snapshot``, ``import`` and ``discover`` as commands, on a real RTSP server."""
 
 import builtins
+import io
 import json
 import os
 import socket
@@ -167,6 +168,25 @@ def test_a_snapshot_has_the_cameras_name_and_is_not_overwritten(
 
 
 @needs_rtsp_server
+def test_a_url_with_a_password_comes_from_standard_input_or_is_warned_of(
+    site: RtspSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    url = site.url("plain")
+    assert SECRET in url
+    monkeypatch.setattr("sys.stdin", io.StringIO(url + "\n"))
+    assert main(["cameras", "snapshot", "-", "--out", "here.jpg"]) == 0
+    assert Path("here.jpg").read_bytes().startswith(b"\xff\xd8")
+    out, err = capsys.readouterr()
+    assert "can see" not in err
+    assert main(["cameras", "snapshot", url, "--out", "there.jpg"]) == 0
+    told = capsys.readouterr().err
+    assert "can see the URL's password" in told
+    assert SECRET not in out + err + told
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main(["cameras", "snapshot", "-", "--out", "nothing.jpg"]) == 2
+
+
 def test_a_snapshot_goes_to_standard_output(site: RtspSite, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     configure()
     assert main(["cameras", "snapshot", site.url("hevc"), "--out", "-"]) == 0

@@ -48,6 +48,7 @@ class Endless:
         self._guard = guard
         self._index = first_index
         self._interrupted = threading.Event()
+        self._stream = STREAM
         self.closed = False
 
     def open(self) -> StreamInfo:
@@ -57,13 +58,17 @@ class Endless:
             if hang is not None:
                 self._site.hanging.release()
                 assert hang.wait(LIMIT_S)
-        return replace(STREAM)
+        self._stream = replace(STREAM)
+        return self._stream
 
     def packets(self) -> Iterator[Packet]:
         first = True
         while not self._interrupted.is_set():
             picture = PATH[self._index % len(PATH)]
-            yield packet(self._camera.id, self._index, clock=CLOCK, script=ScriptedPacket(picture), discontinuity=first)
+            script = ScriptedPacket(None if self._site.undecodable else picture)
+            yield packet(
+                self._camera.id, self._index, clock=CLOCK, script=script, stream=self._stream, discontinuity=first
+            )
             first = False
             self._index += 1
             self._site.delivered.setdefault(self._camera.url, threading.Event()).set()
@@ -91,6 +96,8 @@ class Site:
         self.rules: list[object] = []
         self.beside: list[list[str]] = []
         self.broken = False
+        self.undecodable = False
+        self.refused: set[str] = set()
         arrived = threading.Event()
         self.shard = CameraShard("shard-0", load=LoadControl(), ages=DurationHistogram(), clock=CLOCK, arrived=arrived)
         self.detect = DetectFacesUseCase(ScriptedDetector(), min_face_px=20)
@@ -122,6 +129,8 @@ class Site:
         self.requests.append(request)
 
     def make(self, camera: Camera, beside: Sequence[CameraLine], /) -> CameraLine:
+        if camera.url in self.refused:
+            raise ValueError("a contradiction in its settings")
         self.beside.append([str(line.camera.id) for line in beside])
         self.urls[camera.id] = camera.url
         ledger = CameraLedger(camera.id)
@@ -151,6 +160,8 @@ class Site:
         return CameraLine(camera, stream, stream.make_service(), pipeline, ledger, self.shard)
 
     def change(self, line: CameraLine, new: Camera, /) -> bool:
+        if new.url in self.refused:
+            raise ValueError("a contradiction in its settings")
         if self.urls.get(new.id) == new.url:
             return False
         self.urls[new.id] = new.url
@@ -314,6 +325,42 @@ def test_a_thread_that_died_of_a_defect_is_begun_again(caplog: pytest.LogCapture
         site.step_until(lambda: "died of a defect" in caplog.text)
         site.step_until(lambda: site.keeper.lines[0].state is CameraState.LIVE)
         site.comes("rtsp://moved")
+
+
+def test_one_camera_that_cannot_be_made_or_changed_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    with Site(camera("a")) as site:
+        site.comes("rtsp://a")
+        site.refused = {"rtsp://bad", "rtsp://worse"}
+        site.keeper.want([camera("a", url="rtsp://worse"), camera("b", url="rtsp://bad"), camera("c")])
+        for _ in range(3):
+            site.keeper.step()
+        assert site.names() == ["a", "c"]
+        assert caplog.text.count("cannot be set up as it is described") == 2
+        site.comes("rtsp://a")
+        site.comes("rtsp://c")
+        site.keeper.want([camera("a"), camera("b"), camera("c")])
+        site.step_until(lambda: site.names() == ["a", "c", "b"])
+        site.comes("rtsp://b")
+
+
+def test_a_stream_that_cannot_be_decoded_is_opened_again_and_then_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vigia.application.camera_keeper.UNDECODABLE_MAX_S", 0.3)
+    hang = threading.Event()
+    site = Site()
+    site.undecodable = True
+    with site:
+        site.keeper.want([camera("a")])
+        site.keeper.step()
+        site.comes("rtsp://a")
+        site.hangs["rtsp://a"] = hang  # opening again takes longer than a look
+        site.step_until(lambda: site.opened.count("rtsp://a") == 2)
+        site.undecodable = False
+        for _ in range(3):
+            site.keeper.step()
+        hang.set()
+        del site.hangs["rtsp://a"]
+        site.step_until(lambda: site.keeper.lines[0].ledger.faces > 5)
+        assert site.opened.count("rtsp://a") == 2
 
 
 def test_a_camera_for_which_there_is_no_thread_begins_when_there_is_one(

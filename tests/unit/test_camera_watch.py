@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vigia.application.errors import RecognizerUnavailable
-from vigia.bootstrap.camera_watch import ListedCameras
+from vigia.bootstrap.camera_watch import AFTER_DEFECT_S, ListedCameras, enduring
 from vigia.domain.camera import Camera, CameraId
 from vigia.infrastructure.config import Settings, load_settings
 from vigia.infrastructure.config.combined_cameras import CombinedCameraRepository
@@ -49,7 +49,6 @@ class Rig:
             files=SettingsFiles(self.path, env_file=None, environ={}),
             known=lambda: self.known,
         )
-        self.listed.follow(self.told.append)
 
     def write(self, text: str) -> None:
         fresh = self.path.with_suffix(".new")
@@ -58,6 +57,8 @@ class Rig:
 
     def ids(self) -> list[str]:
         self.known = self.listed.list()
+        rules = self.listed.take_rules()
+        self.told += [] if rules is None else [rules]
         return [str(camera.id) for camera in self.known]
 
 
@@ -77,7 +78,7 @@ def test_a_broken_file_says_where_and_changes_nothing(tmp_path: Path, caplog: py
     rig.write(ONE + "  - {id: yard, url: rtsp://}\n")
     assert rig.ids() == ["gate", "yard"]
     assert "config.yaml, line 3: cameras[1].url" in caplog.text
-    assert rig.told == []
+    assert not rig.listed.touched
     caplog.clear()
     assert rig.ids() == ["gate", "yard"]
     assert caplog.text == "", "told once"
@@ -119,3 +120,29 @@ def test_a_person_may_ask_for_a_reading_of_a_file_that_looks_the_same(tmp_path: 
     rig.listed.reload()
     assert rig.ids() == ["gate"]
     assert rig.told == []
+
+
+def test_a_configuration_that_lists_no_camera_any_more_says_whose_list_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path, ONE)
+    rig.write("cameras: []\n")
+    assert rig.ids() == ["7"]
+    assert "FindFace's list counts" in caplog.text
+
+
+def test_a_defect_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    calls = 0
+
+    def step() -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise TypeError("a defect")
+        return 5.0
+
+    kept = enduring("health", step)
+    assert kept() == AFTER_DEFECT_S
+    assert "health: unexpected failure" in caplog.text
+    assert "a defect" in caplog.text
+    assert kept() == 5.0

@@ -21,7 +21,7 @@ from vigia.domain.camera import Camera, CameraId
 from vigia.domain.frame import StreamInfo
 from vigia.domain.ledger import CameraLedger
 from vigia.testing.sim_clock import SimClock
-from vigia.testing.video import ScriptedPacket, ScriptedSource
+from vigia.testing.video import STREAM, ScriptedPacket, ScriptedSource
 
 GATE = Camera(CameraId("gate"), "Gate", "rtsp://admin:s3cret@10.0.0.9/1")
 Run = SourceError | tuple[Sequence[ScriptedPacket], SourceError]
@@ -173,12 +173,45 @@ def test_a_new_name_does_not_touch_the_stream() -> None:
 
 def test_a_stream_of_which_nothing_can_be_made_is_opened_again() -> None:
     rig = Rig([(packets(10), SourceEnded("end of script")), (packets(2), SourceEnded("x"))])
-    rig.source._on_packet = lambda: rig.camera.reopen(SourceEnded("nothing could be decoded"))
+    rig.source._on_packet = lambda: rig.camera.reopen(STREAM, SourceEnded("nothing could be decoded"))
     assert rig.camera.step() == 1.0
     assert rig.camera.failure_text == "nothing could be decoded"
-    rig.source._on_packet = None
+    assert len(rig.queue) == 0
+    rig.source._stream = replace(STREAM)
     rig.camera.step()
-    assert len(rig.queue) == 2, "the order was for the stream of before"
+    assert len(rig.queue) == 2, "the order was for the stream of before, however often it is given"
+
+
+def test_one_that_stays_away_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig([SourceUnreachable("no route")] * 200)
+    for _ in range(200):
+        rig.clock.advance(rig.camera.step() or 0.0)
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert 2 <= len(told) <= 25, "every five minutes"
+
+
+def test_a_change_during_a_change_is_not_lost() -> None:
+    rig = Rig([])
+    newest = replace(GATE, url="rtsp://10.0.0.11/3")
+
+    class Late(ScriptedSource):
+        def open(self) -> StreamInfo:
+            raise SourceUnreachable("late")
+
+    rig.source = Late(GATE.id, [], clock=rig.clock)
+    original = rig.make_source
+    pending = [newest]
+
+    def make_source(camera: Camera, guard: CallGuard, first_index: int, /) -> ScriptedSource:
+        if pending:  # the other thread comes in between
+            rig.camera.change_to(pending.pop())
+        return original(camera, guard, first_index)
+
+    rig.camera._make_source = make_source
+    rig.camera.change_to(replace(GATE, url="rtsp://10.0.0.10/2"))
+    rig.camera.step()
+    assert rig.made[-1][0] == newest
+    assert not rig.camera.is_changed
 
 
 def test_a_stuck_thread_is_left_behind_and_what_it_brings_later_is_nothing() -> None:

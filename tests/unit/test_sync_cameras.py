@@ -1,6 +1,7 @@
 """The camera list: read until it can be, read again when a token is stale, never too often."""
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -29,6 +30,12 @@ class Lists:
         if isinstance(answer, ApplicationError):
             raise answer
         return answer
+
+    def all(self) -> Sequence[Camera]:
+        try:
+            return self.list()
+        except NoCameras:
+            return []
 
 
 class Kept:
@@ -166,20 +173,66 @@ def test_a_start_while_the_keeper_is_away_goes_on_with_the_list_known_last() -> 
     assert [len(cameras) for cameras in seen] == [2]
 
 
-def test_an_empty_list_is_read_twice_before_every_camera_is_taken_out() -> None:
+def test_an_empty_list_must_stay_so_before_every_camera_is_taken_out(caplog: pytest.LogCaptureFixture) -> None:
     nothing = NoCameras("nothing there")
-    clock, sync = started([camera()], nothing, [camera()], nothing, nothing)
+    store = Kept()
+    clock, sync = started([camera()], nothing, [camera()], nothing, nothing, store=store)
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    for _ in range(3):  # empty, there again, empty
+        clock.advance(30.0)
+        sync.step()
+    assert seen == [], "it was a mistake of a moment"
+    assert caplog.text.count("The camera list is empty") == 2
+    clock.advance(30.0)
+    sync.step()
+    assert seen == [[]]
+    assert store.known == KnownCameras((camera(),)), "an empty list is nothing to start from"
+
+
+def test_who_cannot_be_read_does_not_confirm_an_empty_list_and_is_not_asked_more_often() -> None:
+    away = RecognizerUnavailable("away")
+    lists = Lists([camera()], NoCameras("nothing"), away)
+    clock = SimClock()
+    sync = SyncCamerasUseCase(lists, clock=clock, interval_s=30.0)
+    sync.read_first(stop=threading.Event())
+    for _ in range(300):
+        clock.advance(1.0)
+        sync.step()
+    assert lists.reads <= 12
+    assert sync.cameras == [camera()]
+    lists.answers = [NoCameras("nothing")]
+    clock.advance(30.0)
+    sync.step()
+    assert sync.cameras == [camera()], "one empty answer after an outage is none"
+
+
+def test_cameras_that_are_all_switched_off_are_disabled_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock, sync = started([camera()], [camera(active=False)])
+    seen: list[list[Camera]] = []
+    sync.follow(lambda cameras: seen.append(list(cameras)))
+    for _ in range(3):
+        clock.advance(30.0)
+        sync.step()
+    assert seen == [[]]
+    assert [c.id for c in sync.disabled] == ["1"]
+    assert caplog.text.count("No camera is watched any more") == 1
+
+
+def test_the_same_list_is_handed_on_when_what_cameras_go_by_has_changed() -> None:
+    clock = SimClock()
+    touched = [False]
+    sync = SyncCamerasUseCase(Lists([camera()]), clock=clock, interval_s=30.0, touched=lambda: touched[0])
+    sync.read_first(stop=threading.Event())
     seen: list[list[Camera]] = []
     sync.follow(lambda cameras: seen.append(list(cameras)))
     clock.advance(30.0)
     sync.step()
-    sync.step()
-    assert seen == [], "it was a mistake of a moment"
+    assert seen == []
+    touched[0] = True
     clock.advance(30.0)
     sync.step()
-    assert seen == []
-    sync.step()
-    assert seen == [[]]
+    assert seen == [[camera()]]
 
 
 def test_while_the_list_cannot_be_read_that_is_told_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -74,7 +74,11 @@ class _Known:
     state: CameraState
     since_utc: datetime
     faces: int
-    face_seen_s: float
+    unseen_s: float
+    """How long it has delivered without a face."""
+    looked_s: float
+    """When it was looked at last, monotonic seconds."""
+    reconnects: int
     alarms: frozenset[Alarm]
     history: deque[HealthEvent]
 
@@ -144,22 +148,39 @@ class HealthBoard:
         now_s, now_utc = self._clock.mono_s(), self._clock.utc()
         known = self._known.get(status.id)
         if known is None:
-            known = _Known(status.source, now_utc, status.page.faces, now_s, frozenset(), deque(maxlen=HISTORY_MAX))
+            known = _Known(
+                state=status.source,
+                since_utc=now_utc,
+                faces=status.page.faces,
+                unseen_s=0.0,
+                looked_s=now_s,
+                reconnects=status.stream.reconnects,
+                alarms=frozenset(),
+                history=deque(maxlen=HISTORY_MAX),
+            )
             self._known[status.id] = known
             self._tell(known, HealthEvent(status.id, status.name, now_utc, None, status.source, status.reason))
         elif known.state is not status.source:
             before, known.state, known.since_utc = known.state, status.source, now_utc
             self._tell(known, HealthEvent(status.id, status.name, now_utc, before, status.source, status.reason))
+        elif status.stream.reconnects > known.reconnects and status.source in DELIVERING:
+            again = CameraReason.mark("it was away for a moment and is back")
+            self._tell(known, HealthEvent(status.id, status.name, now_utc, status.source, status.source, again))
+        passed_s = now_s - known.looked_s
+        known.looked_s, known.reconnects = now_s, status.stream.reconnects
         delivers = status.source in DELIVERING
-        if status.page.faces != known.faces or not delivers:
-            known.faces, known.face_seen_s = status.page.faces, now_s
+        known.unseen_s += passed_s if delivers else 0.0
+        if status.page.faces != known.faces:
+            known.faces, known.unseen_s = status.page.faces, 0.0
+        if not delivers:
+            return  # alarms are for what a camera delivers; they are looked at again when it does
         limits = self._limits(status.id)
-        silent_s = now_s - known.face_seen_s
+        silent_s = known.unseen_s
         self._alarm(
             known,
             status,
             Alarm.NO_FACE,
-            delivers and 0.0 < limits.no_face_s <= silent_s,
+            0.0 < limits.no_face_s <= silent_s,
             CameraReason.mark("no face for %(minutes).0f min", minutes=silent_s / 60.0),
         )
         off_s = status.stream.clock_off_s
@@ -167,8 +188,10 @@ class HealthBoard:
             known,
             status,
             Alarm.CLOCK_OFF,
-            delivers and off_s is not None and 0.0 < limits.clock_off_s < abs(off_s),
-            CameraReason.mark("its clock is off by %(seconds)+.1f s", seconds=off_s or 0.0),
+            off_s is not None and 0.0 < limits.clock_off_s < abs(off_s),
+            CameraReason.mark("its clock is ahead by %(seconds).1f s", seconds=off_s or 0.0)
+            if (off_s or 0.0) >= 0.0
+            else CameraReason.mark("its clock is behind by %(seconds).1f s", seconds=-(off_s or 0.0)),
         )
 
     def _alarm(self, known: _Known, status: CameraStatus, alarm: Alarm, raised: bool, reason: CameraReason) -> None:
@@ -198,7 +221,14 @@ def _log(event: HealthEvent) -> None:
             logger.warning("Camera %s: alarm: %s", event.camera, why, extra=fields)
         else:
             logger.info("Camera %s: alarm over: %s", event.camera, why, extra=fields)
-    elif before is not None:
+    elif before is None:
+        if event.state is not CameraState.CONNECTING:  # else nothing has happened yet
+            name = STATE_NAMES[event.state].as_error()
+            if why is None:
+                logger.info("Camera %s: %s", event.camera, name, extra=fields)
+            else:
+                logger.info("Camera %s: %s: %s", event.camera, name, why, extra=fields)
+    else:
         fields |= {"before": before.value}
         state = STATE_NAMES[event.state].as_error(), STATE_NAMES[before].as_error()
         if why is None:

@@ -64,6 +64,7 @@ class CameraKeeper:
         self._wanted: tuple[tuple[Camera, ...], object] | None = None
         self._retired = LedgerPage()
         self._threadless: set[CameraId] = set()  # told of
+        self._refused: dict[CameraId, Camera] = {}  # those that could not be made or changed, as they were described
 
     @property
     def lines(self) -> Sequence[CameraLine]:
@@ -111,7 +112,9 @@ class CameraKeeper:
         wanted, rules = wanting
         if rules is not None:
             maker.adopt(rules)
+            self._refused.clear()
         by_id = {camera.id: camera for camera in wanted}
+        self._refused = {key: camera for key, camera in self._refused.items() if by_id.get(key) == camera}
         staying: list[CameraLine] = []
         for line in self._lines:
             camera = by_id.get(line.camera.id)
@@ -121,23 +124,33 @@ class CameraKeeper:
             staying.append(line)
             if rules is not None or camera != line.camera:
                 self._change(line, camera, maker)
-        known = {line.camera.id for line in (*staying, *self._leaving)}
+        known = {line.camera.id for line in (*staying, *self._leaving)} | self._refused.keys()
         new = [camera for camera in wanted if camera.id not in known]
         self._lines = tuple(staying)
         for camera in new:
-            line = maker.make(camera, self._lines)
+            try:
+                line = maker.make(camera, self._lines)
+            except Exception as error:  # noqa: BLE001 - told with its traceback; costs this camera only
+                self._refuse(camera, error)
+                continue
             self._lines = (*self._lines, line)
             line.shard.add(line.pipeline)
             self._start(line)
             logger.info("Camera %s: added", camera.name)
-        if len(self._lines) == len(by_id) and self._wanted is wanting:  # one that is leaving and wanted again waits
+        leaving = {line.camera.id for line in self._leaving}
+        if leaving.isdisjoint(by_id) and self._wanted is wanting:  # one that is leaving and wanted again waits
             self._wanted = None
 
     def _change(self, line: CameraLine, camera: Camera, maker: LineMaker) -> None:
+        try:
+            is_reopened = maker.change(line, camera)
+        except Exception as error:  # noqa: BLE001 - told with its traceback; costs this camera only
+            self._refuse(camera, error)
+            is_reopened = False
         line.camera = camera
         line.stream.describe(camera)
         line.pipeline.describe(camera)
-        if not maker.change(line, camera):
+        if not is_reopened:
             return
         logger.info("Camera %s: its stream has changed, opening it anew", camera.name)
         line.meter.forget()
@@ -145,6 +158,17 @@ class CameraKeeper:
             line.service.wake()  # it may be waiting for its next try
         else:
             self._begin_again(line)
+
+    def _refuse(self, camera: Camera, error: Exception) -> None:
+        """One camera's settings are never the others' trouble: told once, tried again when something has changed."""
+        self._refused[camera.id] = camera
+        logger.error(
+            "Camera %s: cannot be set up as it is described (%s: %s)",
+            camera.name,
+            type(error).__name__,
+            error,
+            exc_info=error,
+        )
 
     def _end(self, line: CameraLine) -> None:
         line.service.request_stop()
@@ -175,14 +199,15 @@ class CameraKeeper:
 
     def _look_after(self, line: CameraLine) -> None:
         line.look(self._clock)
-        undecodable_s = line.pipeline.undecodable_s
-        if undecodable_s > UNDECODABLE_MAX_S:
+        undecodable_s, stream = line.pipeline.undecodable_s, line.pipeline.stream
+        if undecodable_s > UNDECODABLE_MAX_S and stream is not None:
             line.stream.reopen(
+                stream,
                 SourceEnded(
                     "%(url)s: nothing could be decoded for %(seconds).0f s",
                     url=line.camera.url_redacted,
                     seconds=undecodable_s,
-                )
+                ),
             )
         service = line.service
         if service.failure is not None:
@@ -191,8 +216,8 @@ class CameraKeeper:
         elif service.is_alive:
             if self._cut_loose(line) and self._stuck_of(line) < STUCK_MAX:
                 self._begin_again(line)
-        elif line.stream.state is not CameraState.ENDED:
-            self._begin_again(line)  # the last of too many stuck threads came back
+        elif line.stream.state is not CameraState.ENDED or line.stream.is_changed:
+            self._begin_again(line)  # the last of too many stuck threads came back, or another file is to be played
 
     def _stuck_of(self, line: CameraLine) -> int:
         return sum(1 for camera_id, _ in self._stuck if camera_id == line.camera.id)

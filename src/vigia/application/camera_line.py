@@ -39,6 +39,9 @@ class CameraLine:
     def look(self, clock: Clock) -> None:
         """Measure what it delivers. The keeper's."""
         stream, pipeline = self.stream, self.pipeline
+        if stream.state is not CameraState.LIVE:
+            self.meter.forget()  # the time without a stream is no sign of a slow one
+            return
         facts = StreamFacts(
             fps_told=0.0 if stream.stream is None else stream.stream.fps,
             bytes_received=stream.bytes_received,

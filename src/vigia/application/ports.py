@@ -285,7 +285,16 @@ class CameraRepository(Protocol):
     """Where the list of cameras comes from: FindFace or the configuration file."""
 
     def list(self) -> list[Camera]:
-        """All active cameras of this vigia. Raises RecognizerUnavailable, CredentialsRejected, ConfigurationError."""
+        """All cameras of this vigia; some may be inactive.
+
+        Raises:
+            NoCameras: none is active; says what would be right.
+            RecognizerUnavailable, CredentialsRejected, LicenseRejected.
+        """
+        ...
+
+    def all(self) -> Sequence[Camera]:
+        """The same, none or only inactive ones too. Raises as ``list`` does, but never NoCameras."""
         ...
 
 

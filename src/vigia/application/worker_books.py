@@ -77,6 +77,9 @@ class WorkerBooks:
     def take(self, report: WorkerReport) -> None:
         """A new report came."""
         self._report = report
+        here = {camera.id for camera in report.details} | {camera.id for camera in self._cameras}
+        for gone in [camera_id for camera_id in self._past if camera_id not in here]:
+            self._past_retired = self._past_retired.plus(self._past.pop(gone))
         self.windows.update(report.windows)
         p99_s, max_s = self._pauses_s
         self._pauses_s = max(p99_s, report.gc_pause_p99_s), max(max_s, report.gc_pause_max_s)

@@ -93,14 +93,14 @@ class WorkerCrew:
     def view(self) -> CrewView:
         """Its state, from the workers' latest reports. Any thread."""
         books = [worker.books for worker in self.workers]
-        reports = [book.report for book in books]
+        busy = [worker.books.report for worker in self.workers if worker.cameras]  # one without cameras has no end
         return CrewView(
             details=[camera for book in books for camera in book.details],
             shards=[shard for book in books for shard in book.shards],
             committed=sum(book.commits for book in books),
             lost=sum(book.lost for book in books),
             commit_waiting=sum(book.commit_waiting for book in books),
-            ended=bool(reports) and all(report is not None and report.ended for report in reports),
+            ended=bool(busy) and all(report is not None and report.ended for report in busy),
             restarts=sum(book.restarts for book in books),
             retired=reduce(LedgerPage.plus, (book.retired for book in books), LedgerPage()),
         )

@@ -25,6 +25,21 @@ from vigia.infrastructure.metrics.status_file import StatusFile
 
 logger = logging.getLogger("vigia.cameras")
 
+AFTER_DEFECT_S = 30.0
+
+
+def enduring(name: str, step: Callable[[], float]) -> Callable[[], float]:
+    """``step``, so that a defect in it is told and does not end what it does for good."""
+
+    def endured() -> float:
+        try:
+            return step()
+        except Exception:
+            logger.exception("%s: unexpected failure, going on in %.0f s", name, AFTER_DEFECT_S)
+            return AFTER_DEFECT_S
+
+    return endured
+
 
 class ListedCameras:
     """The camera list by the settings as they are now: behind ``CameraRepository``.
@@ -54,11 +69,7 @@ class ListedCameras:
         self._known = known
         self._asked = threading.Event()
         self._changed = False
-        self._follower: Callable[[Settings], None] | None = None
-
-    def follow(self, follower: Callable[[Settings], None]) -> None:
-        """Have ``follower`` told of settings that have changed, before the list is read by them."""
-        self._follower = follower
+        self._rules: Settings | None = None
 
     def reload(self) -> None:
         """Read the files again although they look the same. Any thread, a signal handler too."""
@@ -68,15 +79,32 @@ class ListedCameras:
         """Whether a file was written since it was read. Cheap."""
         return self._files is not None and self._files.changed()
 
+    @property
+    def touched(self) -> bool:
+        """Whether there are changed settings that nobody has taken yet."""
+        return self._rules is not None
+
+    def take_rules(self) -> Settings | None:
+        """The settings that have changed since it was asked last, if they have."""
+        rules, self._rules = self._rules, None
+        return rules
+
     def list(self) -> list[Camera]:
         """All cameras of the list, inactive ones too. See the port.
 
         Raises:
             NoCameras, RecognizerUnavailable, CredentialsRejected, LicenseRejected.
         """
+        return [*self._read(lambda repository: repository.list())]
+
+    def all(self) -> Sequence[Camera]:
+        """The same, none or only inactive ones too. Raises as ``list`` does, but never NoCameras."""
+        return self._read(lambda repository: repository.all())
+
+    def _read(self, read: Callable[[CameraRepository], Sequence[Camera]]) -> Sequence[Camera]:
         self._reread()
         try:
-            cameras = self._repository.list()
+            cameras = read(self._repository)
         except RetryableError as error:
             if not self._changed:
                 raise
@@ -104,10 +132,10 @@ class ListedCameras:
         if live == self.settings:
             return
         logger.info("The changed settings count from now on")
-        self.settings, self._changed = live, True
+        if live.reads_findface_cameras and not self.settings.reads_findface_cameras:
+            logger.warning("No camera is configured any more: from now on FindFace's list counts (camera_list: auto)")
+        self.settings, self._changed, self._rules = live, True, live
         self._repository = self._make_repository(live)
-        if self._follower is not None:
-            self._follower(live)
 
 
 class _RecalledCameras(CameraFileStore):
@@ -164,6 +192,7 @@ class CameraWatch:
             interval_s=settings.findface.sync_interval_s,
             store=_RecalledCameras(settings) if settings.reads_findface_cameras else None,
             changed=self.listed.changed,
+            touched=lambda: self.listed.touched,
         )
 
     def reload(self) -> None:
@@ -174,8 +203,12 @@ class CameraWatch:
     def services(self, crew: Crew) -> list[LoopService]:
         """What looks after ``crew``'s cameras, not started."""
         sync, clock = self.sync, self._clock
-        sync.follow(lambda cameras: crew.set_cameras(without_tokens(cameras)))
-        self.listed.follow(lambda settings: crew.set_cameras(without_tokens(sync.cameras), without_secrets(settings)))
+
+        def hand_on(cameras: Sequence[Camera]) -> None:
+            rules = self.listed.take_rules()
+            crew.set_cameras(without_tokens(cameras), None if rules is None else without_secrets(rules))
+
+        sync.follow(hand_on)
         board = self.board = HealthBoard(
             lambda: crew.view().details, disabled=lambda: sync.disabled, limits=self._limits, clock=clock
         )
@@ -187,9 +220,11 @@ class CameraWatch:
             clock=clock,
         )
         return [
-            LoopService("sync-cameras", sync.step, clock=clock),
-            LoopService("health", board.step, clock=clock),
-            LoopService("status-file", writer.step, clock=clock, on_stop=self._status_file.remove),
+            LoopService("sync-cameras", enduring("sync-cameras", sync.step), clock=clock),
+            LoopService("health", enduring("health", board.step), clock=clock),
+            LoopService(
+                "status-file", enduring("status-file", writer.step), clock=clock, on_stop=self._status_file.remove
+            ),
         ]
 
     def _limits(self, camera_id: CameraId) -> HealthLimits:

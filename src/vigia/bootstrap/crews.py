@@ -68,6 +68,8 @@ class ShardLines:
 
     def make(self, camera: Camera, beside: Sequence[CameraLine], /) -> CameraLine:
         """See ``LineMaker``. The shard with the fewest cameras; the balancer corrects that by what it measures."""
+        here = {line.camera.id for line in beside}
+        self._streams = {key: stream for key, stream in self._streams.items() if key in here}
         busy = Counter(line.pipeline.shard_name for line in beside)
         return self.line(camera, min(self._shards, key=lambda shard: busy[shard.name]))
 

@@ -28,7 +28,7 @@ PARENTS_OWN = ("vigia.memory", "vigia.orchestrator")
 
 def main(arguments: list[str]) -> int:
     """Read the task, do it, return the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # sent to all processes at once, as a rule: the parent decides the order
     control_fd, captures_fd, parent = (int(argument) for argument in arguments)
     end_with_parent(signal.SIGKILL, parent=parent)

@@ -1,5 +1,6 @@
 """The one camera that a command is about: named by its id, or by its URL."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,16 +11,21 @@ from pydantic_core import PydanticCustomError
 from vigia.application.errors import ConfigurationError
 from vigia.bootstrap.parts import read_all_cameras
 from vigia.cli.cameras_show import find_camera
-from vigia.domain.camera import Camera, CameraId
+from vigia.domain.camera import Camera, CameraId, redact_url
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.config.camera_url import check_camera_url
+from vigia.infrastructure.i18n import translate
 
-TargetArgument = Annotated[str, typer.Argument(metavar="ID|URL", help="A camera's id, or any URL as in cameras:.")]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="ID|URL|-", help="A camera's id, a URL as in cameras:, or - for one from input.")
+]
 TRANSPORTS = ("tcp", "udp")
 TransportOption = Annotated[
     str | None, typer.Option("--transport", help="How RTSP carries its packets, tcp or udp; else as it is set.")
 ]
+STDIN = "-"
+LINE_MAX = 8192
 UNNAMED = "camera"
 """Stands for a URL without a host."""
 
@@ -27,18 +33,33 @@ UNNAMED = "camera"
 def target_camera(settings: Settings, text: str) -> Camera:
     """The camera that ``text`` names. FindFace is asked only for an id that the configuration does not have.
 
+    ``-`` reads a URL from standard input: what stands in the command line can be seen by every user of the machine.
+
     Raises:
         ConfigurationError: there is no such camera, or the URL is none that a camera may have.
     """
+    if text == STDIN:
+        return _camera_at(sys.stdin.readline(LINE_MAX))
     own = settings.model_copy(update={"camera_list": "config"})
     for camera in read_all_cameras(own, clock=SystemClock()):
         if camera.id == text:
             return camera
     if _is_address(text):
-        url = checked_url(text)
-        name = _name_of(url)
-        return Camera(CameraId(name), name, url)
+        if redact_url(text) != text:
+            typer.echo(
+                translate(
+                    "Every user of this machine can see the URL's password while this runs; - reads it from input."
+                ),
+                err=True,
+            )
+        return _camera_at(text)
     return find_camera(read_all_cameras(settings, clock=SystemClock()), text)
+
+
+def _camera_at(text: str) -> Camera:
+    url = checked_url(text)
+    name = _name_of(url)
+    return Camera(CameraId(name), name, url)
 
 
 def checked_url(text: str) -> str:

@@ -69,14 +69,19 @@ class SourceFactory(Protocol):
         ...
 
 
-class _Life:
-    """One source and the thread that runs it. Owner: that thread; ``guard`` and ``changed`` are for any."""
+REMIND_S = 300.0
+"""A camera that stays away is told of again no more often than this; its state is told by others."""
 
-    def __init__(self, camera: Camera, source: FrameSource, guard: CallGuard) -> None:
-        self.camera = camera
-        self.source = source
-        self.guard = guard
-        self.changed = False  # the camera's source is another one now
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """One source and the thread that runs it. Owner: that thread; ``guard`` is for any."""
+
+    camera: Camera
+    source: FrameSource
+    guard: CallGuard
+    version: int
+    """Of the camera's description that the source was made by."""
 
 
 class StreamCameraUseCase:
@@ -128,7 +133,9 @@ class StreamCameraUseCase:
         self._failures = 0
         self._pause_s = 0.0
         self._next_index = 0
-        self._reopen: SourceError | None = None
+        self._version = 0  # grows with each ``change_to``
+        self._reopen: tuple[StreamInfo, SourceError] | None = None
+        self._told: tuple[str, float] = ("", float("-inf"))  # the failure that was told last, and when
         self._life = self._begin_life()
 
     @property
@@ -163,12 +170,17 @@ class StreamCameraUseCase:
         self._retry = retry if retry is not None else self._retry
         self._once = self._once if once is None else once
         self._failures = 0
-        self._life.changed = True
+        self._version += 1  # last: who sees it sees the description too
         self._life.source.interrupt()
 
-    def reopen(self, reason: SourceError) -> None:
-        """Close and open the stream again, because nothing can be made of what it delivers."""
-        self._reopen = reason
+    @property
+    def is_changed(self) -> bool:
+        """True while the source at work, or the last one, is not of the camera as it is described now. Any thread."""
+        return self._life.version != self._version
+
+    def reopen(self, stream: StreamInfo, reason: SourceError) -> None:
+        """Close and open ``stream`` again, because nothing can be made of what it delivers; no other one."""
+        self._reopen = stream, reason
 
     def abandon_if_stuck(self) -> bool:
         """Leave the thread behind when it is stuck in native code; True when a new service is needed for that."""
@@ -210,27 +222,31 @@ class StreamCameraUseCase:
         return None if self._stop.is_set() else 0.0  # asked to stop, or changed
 
     def _begin_life(self) -> _Life:
+        version, camera = self._version, self.camera  # in this order: see ``change_to``
         guard = CallGuard(self._clock)
-        return _Life(self.camera, self._make_source(self.camera, guard, self._next_index), guard)
+        return _Life(camera, self._make_source(camera, guard, self._next_index), guard, version)
 
     def _current_life(self) -> _Life:
-        if self._life.changed:
+        while self.is_changed:
             self.state, self.failure = CameraState.CONNECTING, None
             self._life = self._begin_life()
         return self._life
 
+    def _is_over(self, life: _Life) -> bool:
+        """Whether the camera is described otherwise than when ``life`` began."""
+        return life.version != self._version
+
     def _run_until_error(self, life: _Life) -> None:
         if self._failures == 0:
             self.state = CameraState.CONNECTING
-        self._reopen = None
         self.stream = life.source.open()
         is_live = False
         for packet in life.source.packets():
-            if self._stop.is_set() or life.changed:
+            if self._stop.is_set() or self._is_over(life):
                 return
             reopen = self._reopen
-            if reopen is not None:
-                raise reopen
+            if reopen is not None and reopen[0] is packet.stream:
+                raise reopen[1]
             self._next_index = packet.index + 1
             self.bytes_received += packet.size_bytes
             self.last_packet_s = packet.received_mono_s
@@ -241,7 +257,9 @@ class StreamCameraUseCase:
 
     def _has_ended(self, error: SourceError, life: _Life) -> bool:
         """Whether a file that is played once has come to its end."""
-        if not (self._once and isinstance(error, SourceEnded) and self.state is CameraState.LIVE) or life.changed:
+        if not (self._once and isinstance(error, SourceEnded) and self.state is CameraState.LIVE):
+            return False
+        if self._is_over(life):
             return False
         self.state = CameraState.ENDED
         logger.info("Camera %s: played to its end", self.camera.name)
@@ -250,6 +268,7 @@ class StreamCameraUseCase:
     def _announce_live(self) -> None:
         stream = self.stream
         self.state, self.failure = CameraState.LIVE, None
+        self._told = ("", float("-inf"))
         if stream is not None:
             logger.info(
                 "Camera %s: live, %s %dx%d, %.0f fps",
@@ -263,12 +282,18 @@ class StreamCameraUseCase:
     def _delay_after(self, error: SourceError, life: _Life, opened_at_s: float) -> float | None:
         if self._stop.is_set():
             return None
-        if life.changed:
+        if self._is_over(life):
             return 0.0
         if self.state is CameraState.LIVE and self._clock.mono_s() - opened_at_s >= self._retry.stable_s:
             self._failures = 0
         delay_s = self._failed(error)
-        logger.warning("Camera %s: %s; next try in %.0f s", self.camera.name, error, delay_s)
+        told, told_s = self._told
+        now_s = self._clock.mono_s()
+        is_news = str(error) != told or now_s - told_s >= REMIND_S
+        if is_news:
+            self._told = (str(error), now_s)
+        level = logging.WARNING if is_news else logging.DEBUG
+        logger.log(level, "Camera %s: %s; next try in %.0f s", self.camera.name, error, delay_s)
         return delay_s
 
     def _failed(self, error: SourceError) -> float:

@@ -29,8 +29,8 @@ RETRY_MAX_S = 15.0
 REFRESH_INTERVAL_S = 10.0
 """The list is read again for stale tokens no more often than this, however many are rejected."""
 WATCH_S = 1.0
-EMPTY_READS_MIN = 2
-"""A list that is suddenly empty is read again before every camera is taken out."""
+EMPTY_MIN_S = 30.0
+"""A list that is suddenly empty must stay so for this long, and for one interval, before every camera is taken out."""
 REMIND_S = 300.0
 """While the list cannot be read, that is told again no more often than this."""
 FORMER_MAX = 10_000
@@ -75,7 +75,9 @@ class SyncCamerasUseCase:
         clock: for waits between readings.
         interval_s: from one reading to the next, seconds.
         store: keeps the last list over restarts; None = nobody does.
-        changed: True when the file behind the list was written since it was asked last; cheap.
+        changed: True when the file behind the list was written since it was read; cheap.
+        touched: True when the settings that all cameras go by have changed with the last reading: the list is handed
+            on then although it is the same.
     """
 
     def __init__(
@@ -86,19 +88,21 @@ class SyncCamerasUseCase:
         interval_s: float = 30.0,
         store: CameraListStore | None = None,
         changed: Callable[[], bool] | None = None,
+        touched: Callable[[], bool] | None = None,
     ) -> None:
         self._repository = repository
         self._clock = clock
         self._interval_s = interval_s
         self._store = store
         self._changed = changed
+        self._touched = touched
         self._cameras: dict[CameraId, Camera] = {}
         self._former: dict[CameraId, Camera] = {}
         self._follower: Follower | None = None
         self._refresh_wanted = threading.Event()
         self._reload_wanted = threading.Event()
         self._last_read_s = float("-inf")
-        self._empty_reads = 0
+        self._empty_since_s: float | None = None
         self._failing_since_s: float | None = None
         self._reminded_s = float("-inf")
 
@@ -184,38 +188,48 @@ class SyncCamerasUseCase:
 
     def step(self) -> float:
         """Read the list again when it is time to; return seconds until the next look."""
-        now_s = self._clock.mono_s()
-        since_s = now_s - self._last_read_s
+        since_s = self._clock.mono_s() - self._last_read_s
         told = self._reload_wanted.is_set() or (self._changed is not None and self._changed())
         stale = self._refresh_wanted.is_set() and since_s >= REFRESH_INTERVAL_S
-        if told or stale or since_s >= self._interval_s or self._empty_reads:
+        if told or stale or since_s >= self._interval_s:
             self._reload_wanted.clear()
             self._refresh_wanted.clear()
             self._update(stale=stale)
         return WATCH_S
 
     def _update(self, *, stale: bool) -> None:
+        self._last_read_s = self._clock.mono_s()
         try:
-            cameras = self._read()
-        except NoCameras as error:
-            self._empty_reads += 1
-            if self._empty_reads < EMPTY_READS_MIN:
-                return
-            logger.warning("%s; no camera is watched any more", error)
-            cameras = []
+            cameras = self._repository.all()
         except ApplicationError as error:
+            self._empty_since_s = None  # who cannot be read says nothing, neither this nor that
             if stale:
                 self._refresh_wanted.set()
             self._tell_failure(error)
             return
-        self._empty_reads = 0
         if self._failing_since_s is not None:
             logger.info("The camera list can be read again, after %.0f s", self._clock.mono_s() - self._failing_since_s)
             self._failing_since_s, self._reminded_s = None, float("-inf")
+        if not cameras and self._cameras and not self._is_empty_for_long():
+            return
+        if cameras:
+            self._empty_since_s = None
         self._take(cameras)
 
+    def _is_empty_for_long(self) -> bool:
+        """Whether a list that is suddenly empty has been so for long enough: its keeper may be being restored."""
+        now_s = self._clock.mono_s()
+        if self._empty_since_s is None:
+            self._empty_since_s = now_s
+            logger.warning("The camera list is empty; the cameras go on until it has been so for %.0f s", self._empty_s)
+        return now_s - self._empty_since_s >= self._empty_s
+
+    @property
+    def _empty_s(self) -> float:
+        return max(EMPTY_MIN_S, self._interval_s)
+
     def _read(self) -> list[Camera]:
-        """The list as it is now.
+        """The list as it is now, for a start.
 
         Raises:
             NoCameras: also when none of them is active.
@@ -227,9 +241,12 @@ class SyncCamerasUseCase:
         return cameras
 
     def _take(self, cameras: Sequence[Camera]) -> None:
-        """Make a list the present one; if it differs, keep it and hand it on."""
+        """Make a list the present one; if it differs, or what cameras go by does, keep it and hand it on."""
         before, after = self._cameras, {camera.id: camera for camera in cameras}
+        touched = self._touched is not None and self._touched()
         if before == after:
+            if touched and self._follower is not None:
+                self._follower(self.cameras)
             return
         added = [camera for key, camera in after.items() if key not in before]
         removed = {key: camera for key, camera in before.items() if key not in after}
@@ -246,12 +263,14 @@ class SyncCamerasUseCase:
                 changed,
                 len(removed),
             )
+            if not self.cameras:
+                logger.warning("No camera is watched any more: none in the list is active")
         if self._follower is not None:
             self._follower(self.cameras)
         self._keep()
 
     def _keep(self) -> None:
-        if self._store is None:
+        if self._store is None or not self._cameras:  # an empty list is nothing to start from
             return
         try:
             self._store.save(KnownCameras(tuple(self._cameras.values()), tuple(self._former.values())))

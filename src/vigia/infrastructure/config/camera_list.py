@@ -26,6 +26,10 @@ class ConfiguredCameraRepository:
             raise NoCameras("cameras: none of them is active")
         return [*self._cameras]
 
+    def all(self) -> Sequence[Camera]:
+        """The same, none or only inactive ones too."""
+        return tuple(self._cameras)
+
 
 def configured_camera(given: CameraSettings) -> Camera:
     """A camera as the configuration describes it."""

@@ -125,8 +125,9 @@ class AvFrameSource:
         """Let go of the stream. Idempotent."""
         container, self._container = self._container, None
         if container is not None:
-            with contextlib.suppress(av.error.FFmpegError, OSError):
-                self._native(container.close)
+            # Also by a thread that was left behind: what it held is given back whenever it comes back.
+            with contextlib.suppress(av.error.FFmpegError, OSError), self._guard.closing():
+                container.close()
 
     def _native(self, call: Callable[[], _T]) -> _T:
         """Make a native call inside the guard."""
@@ -150,10 +151,13 @@ class AvFrameSource:
                 timeout=timeout,
             )
 
+        began_s = self._clock.mono_s()
         try:
             return self._native(connect)
         except NATIVE_ERRORS as error:
-            failure, cause = self._native(partial(open_failure, error, self._camera, self._options)), without_url(error)
+            passed_s = self._clock.mono_s() - began_s
+            look = partial(open_failure, error, self._camera, self._options, passed_s=passed_s)
+            failure, cause = self._native(look), without_url(error)
         raise failure from cause  # out here, so that FFmpeg's text with the password is not even its context
 
     def _rewind(self, container: InputContainer) -> InputContainer:

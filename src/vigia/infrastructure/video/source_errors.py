@@ -20,21 +20,32 @@ VAGUE = frozenset({errno.EIO, errno.EINVAL})
 """FFmpeg says "Input/output error" for many things: an unknown name and a rejected certificate are two of them."""
 TLS_PORTS = {"rtsps": 322, "https": 443}
 TLS_LOOK_S = 3.0
+LATE_SHARE = 0.95
+"""Of the limit: who fails after so much of it has run into it."""
 
 
-def open_failure(error: Exception, camera: Camera, options: SourceOptions) -> SourceError:
-    """What to raise for an error of opening. May ask the resolver, so it is a call that may take long."""
+def open_failure(error: Exception, camera: Camera, options: SourceOptions, *, passed_s: float) -> SourceError:
+    """What to raise for an error of opening. May ask the resolver, so it is a call that may take long.
+
+    ``passed_s``: how long opening took. Of a camera that is silent after the connection FFmpeg says at the limit that
+    its data are invalid.
+    """
     url = camera.url_redacted
     refusal = _refusal(error, url)
     if refusal is not None:
         return refusal
-    if isinstance(error, TIMED_OUT):
+    is_late = passed_s >= LATE_SHARE * options.open_timeout_s
+    if isinstance(error, TIMED_OUT) or (is_late and _is_vague(error)):
         return SourceUnreachable("%(url)s did not answer within %(limit).0f s", url=url, limit=options.open_timeout_s)
     if source_kind(camera.url) is SourceKind.NETWORK:
         failure = _network_failure(error, camera, options)
         if failure is not None:
             return failure
     return SourceUnreachable("%(url)s cannot be opened: %(why)s", url=url, why=reason(error))
+
+
+def _is_vague(error: Exception) -> bool:
+    return isinstance(error, av.error.InvalidDataError) or getattr(error, "errno", None) == errno.EIO
 
 
 def _refusal(error: Exception, url: str) -> SourceError | None:
