@@ -8,11 +8,35 @@ import pytest
 
 from making import MakeEvent, event_maker
 from outbox_rigs import RIGS, Rig
-from running import Site, StandIn, base_settings
+from running import SECRET, Site, StandIn, base_settings
 from vigia.application.ports import ManagedOutbox
 from vigia.infrastructure.demo import DemoClip, DemoSpec, generate_clips
 from vigia.infrastructure.logging.loggers import VigiaLogger
 from vigia.testing.sim_clock import SimClock
+
+TOLD = ("err-*.txt", "*.log", "*.jsonl", "status.json")
+"""What programs that tests start write for people and for other programs."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Nothing that the suite prints or logs holds the secret that its accounts and URLs hold."""
+    if report.when == "call" and "prints_secret" not in report.keywords:
+        for title, text in report.sections:
+            if SECRET in text:
+                report.outcome = "failed"
+                report.longrepr = f"{report.nodeid}: the planted secret is in its {title}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Neither do the logs and status files of the programs that it has run."""
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is None or factory._basetemp is None:
+        return
+    told = [path for pattern in TOLD for path in factory._basetemp.rglob(pattern) if path.is_file()]
+    leaks = [str(path) for path in told if SECRET.encode() in path.read_bytes()]
+    if leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.get_terminal_writer().line(f"\nthe planted secret is in {', '.join(leaks)}", red=True)
 
 
 @pytest.fixture(autouse=True)
