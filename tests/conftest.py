@@ -1,7 +1,7 @@
 """Fixtures that several suites share; what they are made of is in ``support/``."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,15 @@ TOLD = ("err-*.txt", "*.log", "*.jsonl", "status.json")
 """What programs that tests start write for people and for other programs."""
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Nothing that the suite prints or logs holds the secret that its accounts and URLs hold."""
-    if report.when == "call" and "prints_secret" not in report.keywords:
-        for title, text in report.sections:
-            if SECRET in text:
-                report.outcome = "failed"
-                report.longrepr = f"{report.nodeid}: the planted secret is in its {title}"
+    report = yield
+    if report.passed and "prints_secret" not in item.keywords:
+        leaks = [title for title, text in report.sections if SECRET in text]
+        if leaks:
+            report.outcome, report.longrepr = "failed", f"the planted secret is in: {', '.join(leaks)}"
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
