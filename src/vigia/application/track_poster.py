@@ -10,7 +10,7 @@ captured before, and counted. A track has exactly one fate, whatever it sent:
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.manage_tracks_use_case import Association
@@ -41,6 +41,15 @@ class CaptureSink(Protocol):
         ...
 
 
+@runtime_checkable
+class TrackWitness(Protocol):
+    """A sink that also wants to know where every track ended, after the last of its shots was offered."""
+
+    def track_ended(self, track: Track, fate: TrackFate, reason: FilterReason | None) -> None:
+        """Told in the shard's thread, once for each track; must be quick. ``reason``: of a filtered one."""
+        ...
+
+
 class CloserJudge(Protocol):
     """Judges shots once more, closer."""
 
@@ -58,7 +67,7 @@ class TrackPoster:
         camera: whose tracks.
         policy: which shots are sent, and when.
         track_filter: which tracks and shots are worth sending.
-        captures: takes the shots.
+        captures: takes the shots; one that is a ``TrackWitness`` too is told of every track's end.
         ledger: where tracks end, in the books.
         memory: of the passages captured before; None = a track that broke is captured again.
         closer: decides between the best shot of a track and its rival; None = the score alone does.
@@ -79,6 +88,7 @@ class TrackPoster:
         self._policy = policy
         self._filter = track_filter
         self._captures = captures
+        self._witness = captures if isinstance(captures, TrackWitness) else None
         self._ledger = ledger
         self._memory = memory
         self._closer = closer
@@ -153,7 +163,7 @@ class TrackPoster:
                 self._memory.extend(known, self._trace(selection))
             if known is not None or selection.suppressed:
                 logger.debug("Camera %s: track %d is of a passage captured already", self._camera.name, track.id)
-                self._ledger.book_track(TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
+                self._book(track, TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
                 return
         if reason is None:
             self._compare(selection)
@@ -161,13 +171,20 @@ class TrackPoster:
             for shot, chosen_as in selection.final():
                 self._offer(track.id, selection, shot, reason=end, chosen_as=chosen_as)
         if selection.sent:
-            self._ledger.book_track(TrackFate.CAPTURED, was_sending=True)
+            self._book(track, TrackFate.CAPTURED, was_sending=True)
             if self._memory is not None and track.end in BREAKS:
                 self._memory.remember(self._trace(selection))
         elif selection.lost:
-            self._ledger.book_track(TrackFate.LOST)
+            self._book(track, TrackFate.LOST)
         else:
-            self._ledger.book_track(TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
+            self._book(track, TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
+
+    def _book(
+        self, track: Track, fate: TrackFate, *, reason: FilterReason | None = None, was_sending: bool = False
+    ) -> None:
+        self._ledger.book_track(fate, reason=reason, was_sending=was_sending)
+        if self._witness is not None:
+            self._witness.track_ended(track, fate, reason)
 
     def _compare(self, selection: ShotSelection) -> None:
         """Look closer at the best shot and its rival, where there is one that is nearly as good."""

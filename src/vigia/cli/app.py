@@ -17,6 +17,7 @@ from vigia.cli import (
     demo_command,
     models_command,
     outbox_command,
+    process_command,
     run_command,
     settings_command,
     stub_command,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("demo")(demo_command.demo)
 app.command("check")(check_command.check)
+app.command("process")(process_command.process)
 app.command("track")(track_command.track)
 app.command("bench")(bench_command.bench)
 app.command("findface-stub")(stub_command.findface_stub)

@@ -1,0 +1,103 @@
+"""A report's directory: made beside its place, put there whole, and known again.
+
+While a video is processed, its report grows in ``.NAME.part``; only when it is complete does that become ``NAME``. So a
+half-done report never looks like a done one, whatever ends the process. What is not a report of vigia is never touched.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vigia.application.errors import ApplicationError
+
+SUMMARY_NAME = "report.json"
+MARKER_NAME = ".vigia-report"
+"""Lies in every report, done or half done: what does not hold it is somebody else's."""
+FACES_NAME = "faces"
+THUMBS_NAME = ".thumbs"
+
+
+class ReportDirectory:
+    """One video's report on disk. Owner: whoever processes the video; nobody else at the same time.
+
+    Args:
+        place: where the report lies when it is done.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.part = place.with_name(f".{place.name}.part")
+        """Where it grows."""
+        self._old = place.with_name(f".{place.name}.old")
+
+    @property
+    def faces(self) -> Path:
+        """Face crops, while it grows."""
+        return self.part / FACES_NAME
+
+    @property
+    def thumbs(self) -> Path:
+        """Small pictures for the page; gone when it is done."""
+        return self.part / THUMBS_NAME
+
+    def summary(self) -> dict[str, Any] | None:
+        """What the done report says of itself; None where there is none."""
+        try:
+            found = json.loads((self.place / SUMMARY_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def begin(self) -> None:
+        """Make room for a new report, beside a done one that may be there.
+
+        Raises:
+            ApplicationError: something that is no report lies in its place.
+            OSError: the disk is full, say.
+        """
+        for path in (self.place, self.part, self._old):
+            if path.is_symlink() or (path.exists() and not (path / MARKER_NAME).is_file() and not _is_empty(path)):
+                raise ApplicationError(
+                    "%(path)s is there and is no report of vigia; move it away or choose another --out", path=path
+                )
+        self._settle()
+        self.part.mkdir(parents=True)
+        (self.part / MARKER_NAME).touch()
+        self.faces.mkdir()
+        self.thumbs.mkdir()
+
+    def publish(self, summary: dict[str, Any]) -> None:
+        """Complete the report and put it in its place; one that was there goes."""
+        shutil.rmtree(self.thumbs)
+        with (self.part / SUMMARY_NAME).open("w", encoding="utf-8") as file:
+            file.write(json.dumps(summary, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if self.place.exists():
+            self.place.rename(self._old)
+        self.part.rename(self.place)
+        _remove(self._old)
+
+    def abandon(self) -> None:
+        """Take a half-done report away."""
+        with contextlib.suppress(OSError):
+            _remove(self.part)
+
+    def _settle(self) -> None:
+        """Take away what an earlier process left; put a report back that was being replaced."""
+        if self._old.exists() and not self.place.exists():
+            self._old.rename(self.place)
+        for left in (self.part, self._old):
+            _remove(left)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
