@@ -9,6 +9,7 @@ stays well and must lose nothing; the second is killed, frozen, given another pa
 import argparse
 import json
 import random
+import statistics
 import sys
 import tempfile
 import time
@@ -182,8 +183,9 @@ def judged(
     """Everything that was measured, and whether the promises were kept."""
     later = [sample for sample in samples if sample.at_s >= min(GROWTH_FROM_S, samples[-1].at_s / 2.0)]
     tenth = max(1, len(later) // 10)
-    first = sum(sample.rss_bytes for sample in later[:tenth]) / tenth
-    last = sum(sample.rss_bytes for sample in later[-tenth:]) / tenth
+    # Medians: a camera that has just come back with larger pictures holds some of them for a moment.
+    first = statistics.median(sample.rss_bytes for sample in later[:tenth])
+    last = statistics.median(sample.rss_bytes for sample in later[-tenth:])
     cameras = {camera["id"]: camera for camera in page.get("cameras", [])}
     calm = [cameras[f"cam{number}"] for number in range(WELL)]
     lost = {key: sum(camera[key] for camera in calm) for key in ("reconnects", "skipped", "corrupt", "abandoned")}

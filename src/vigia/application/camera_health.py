@@ -19,8 +19,8 @@ from vigia.domain.camera import Camera, CameraId
 logger = logging.getLogger("vigia.health")
 
 STEP_S = 1.0
-HISTORY_MAX = 200
-"""Events a camera is remembered by: a camera that comes and goes every minute fills it in three hours."""
+HISTORY_MAX = 100
+"""Events a camera is remembered by: one that comes and goes every two minutes fills it in three hours."""
 DELIVERING = frozenset({CameraState.LIVE, CameraState.DEGRADED})
 
 

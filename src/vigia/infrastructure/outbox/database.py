@@ -16,6 +16,9 @@ from vigia.infrastructure.outbox.directory import FILE_MODE, sync_directory
 from vigia.infrastructure.outbox.fault_points import FaultPoint, no_fault
 from vigia.infrastructure.outbox.schema import migrate, require_newest
 
+CACHE_KIB = 512
+"""Pages that each connection keeps. What is due lies in a few of them; SQLite's 2 MB would only fill up with rows that
+are done."""
 BUSY_TIMEOUT_S = 5.0
 """How long a statement waits for somebody from outside (a person with ``sqlite3``) to let go of the file."""
 
@@ -116,6 +119,7 @@ class OutboxDatabase:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         return connection
 
     def _prepare(self, writer: sqlite3.Connection, *, beside: bool) -> None:
