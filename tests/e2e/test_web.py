@@ -4,7 +4,6 @@ import json
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -169,27 +168,3 @@ def test_with_worker_processes_everything_comes_from_the_parents_view(web_site: 
     assert 'mode="processes"' in text
     program.process.send_signal(signal.SIGTERM)
     assert program.end() == 0, program.stderr()
-
-
-def test_users_are_made_and_listed_by_hand(web_site: Site, tmp_path: Path) -> None:
-    def passwd(text: str, *arguments: str) -> tuple[int, str]:
-        code, out, err = web_site.run("web", "passwd", *arguments, stdin=text)
-        return code, out + err
-
-    assert passwd("a-good-password\n", "--user", "vera")[0] == 0
-    code, told = passwd("short\n", "--user", "vera")
-    assert (code, "10 to 256" in told) == (2, True)
-    assert passwd("", "--user", "vera")[0] == 2
-    assert passwd("a-good-password\n", "--user", "no spaces")[0] == 2
-    assert passwd("another-password\n")[0] == 0
-    code, out, _ = web_site.run("web", "users", "--json")
-    assert [(user["user"], user["role"]) for user in json.loads(out)["users"]] == [
-        ("operator", "operator"),
-        ("vera", "viewer"),
-    ]
-    assert "argon2" not in out
-    assert "argon2id" in (web_site.root / "data" / "web-users.json").read_text()
-    assert tmp_path.exists()
-    code, out, _ = web_site.run("check", "--json", "--no-capacity", VIGIA_WEB__HOST="0.0.0.0")  # noqa: S104 - the warning
-    point = next(point for point in json.loads(out) if point["point"] == "web server")
-    assert (point["ok"], "without TLS" in point["text"]) == (False, True)

@@ -49,6 +49,8 @@ def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None =
     url = settings.outbox.url
     secrets = [] if password is None else [password.get_secret_value()]
     secrets += [] if url is None else PostgresAddress(url.get_secret_value()).secrets
+    token = settings.web.metrics_token
+    secrets += [] if token is None else [token.get_secret_value()]
     secrets += [] if keys is None else [*keys.get_secret_value().replace(",", " ").split()]
     async_logger = AsyncLogger(sinks, clock=clock, queue_size=settings.log.queue_size, secrets=secrets)
     async_logger.start()

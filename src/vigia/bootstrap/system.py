@@ -39,7 +39,6 @@ from vigia.bootstrap.parts import (
     findface_client,
     resolved_model,
 )
-from vigia.bootstrap.web import web_service
 from vigia.bootstrap.web_view import RunParts
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
@@ -198,6 +197,8 @@ class System:
         )
         memory = self._memory_manager(hands)
         if self._options.web and settings.web.enabled:
+            from vigia.bootstrap.web import web_service  # noqa: PLC0415 - workers load no web framework
+
             parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings)
             side.append(web_service(parts, reload=self.request_reload, clock=self._clock))
         memory.freeze_startup()

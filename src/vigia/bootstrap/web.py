@@ -3,11 +3,11 @@
 import logging
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
 from vigia.application.use_cases.operate import OperateUseCase
+from vigia.bootstrap.web_entry import tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.i18n.catalogue import language
@@ -17,41 +17,10 @@ from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.audit_file import AuditFile
 from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.login import Entrance
-from vigia.infrastructure.web.server import WebServer, check_tls
+from vigia.infrastructure.web.server import WebServer
 from vigia.infrastructure.web.sessions import SessionStore
-from vigia.infrastructure.web.users import UserFile
 
 logger = logging.getLogger("vigia.web")
-
-
-def user_file(settings: Settings) -> UserFile:
-    """Who may log in, by these settings."""
-    return UserFile(settings.web_users_file)
-
-
-def first_password(settings: Settings, *, clock: Clock) -> str | None:
-    """Make the first user where there is none; the password, to be shown once, or None.
-
-    Before anything of a run is there, so that what a person has to put right comes first.
-
-    Raises:
-        ConfigurationError: the users' file cannot be read or written, or the certificate cannot be used.
-    """
-    if not settings.web.enabled:
-        return None
-    check_web(settings)
-    return user_file(settings).make_first(now_utc=clock.utc())
-
-
-def check_web(settings: Settings) -> None:
-    """Whether the certificate can be used and the users' file be read, where there are any.
-
-    Raises:
-        ConfigurationError: one of them cannot.
-    """
-    if (tls := _tls(settings)) is not None:
-        check_tls(tls)
-    user_file(settings).users()
 
 
 def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> WebServer:
@@ -94,7 +63,7 @@ def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> 
             "set web.tls_cert and web.tls_key, or web.host: 127.0.0.1",
             chosen.host,
         )
-    return WebServer(make_app(site), host=chosen.host, port=chosen.port, tls=_tls(settings), clock=clock)
+    return WebServer(make_app(site), host=chosen.host, port=chosen.port, tls=tls_files(settings), clock=clock)
 
 
 def web_service(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> LoopService:
@@ -106,8 +75,3 @@ def host_names(settings: Settings) -> frozenset[str]:
     """Names that a browser may call this server by; addresses count anyway."""
     own = {"localhost", socket.gethostname().lower(), settings.web.host.lower()}
     return frozenset(own | {name.strip() for name in settings.web.names.split(",")}) - {""}
-
-
-def _tls(settings: Settings) -> tuple[Path, Path] | None:
-    cert, key = settings.web.tls_cert, settings.web.tls_key
-    return None if cert is None or key is None else (cert, key)

@@ -28,6 +28,7 @@ from vigia.infrastructure.metrics.figures import Figures, PauseFigures, PoolFigu
 
 FINDFACE_DOWN_S = 60.0
 """A FindFace that is away for longer is a reason not to be ready: captures wait on disk meanwhile."""
+READINESS_KEPT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,14 @@ class RunParts:
 
 
 class RunView:
-    """Behind ``SiteView`` and ``FigureSource``. Owner: none, it changes nothing; any thread."""
+    """Behind ``SiteView`` and ``FigureSource``. Owner: none, it replaces its last judgement as a whole; any thread."""
 
     def __init__(self, parts: RunParts, *, clock: Clock, web_figures: Callable[[], tuple[int, int]]) -> None:
         self._parts = parts
         self._clock = clock
         self._web_figures = web_figures
         self._started_utc = clock.utc()
+        self._readiness: tuple[float, Readiness] | None = None
 
     def status(self) -> dict[str, Any]:
         """The run as a whole."""
@@ -83,7 +85,14 @@ class RunView:
         return self._parts.outbox.picture(capture_id)
 
     def readiness(self) -> Readiness:
-        """Whether it works. Never raises."""
+        """Whether it works, as of READINESS_KEPT_S ago at most: anybody may ask, as often as they like."""
+        now_s = self._clock.mono_s()
+        known = self._readiness
+        if known is None or now_s - known[0] >= READINESS_KEPT_S:
+            known = self._readiness = (now_s, self._judge())
+        return known[1]
+
+    def _judge(self) -> Readiness:
         wiring = self._parts.orchestrator.wiring
         services = [*wiring.crew.main_services, *wiring.sender_services]
         failed = self._parts.orchestrator.failure is not None or any(one.failure is not None for one in services)
@@ -92,6 +101,9 @@ class RunView:
             reasons.append({"code": "cameras_unknown"})
         if self._outbox_stats() is None:
             reasons.append({"code": "outbox_unavailable"})
+        free_bytes = self._free_bytes()
+        if free_bytes is None or free_bytes < self._parts.settings.outbox.free_bytes_min:
+            reasons.append({"code": "disk_full"})
         down = wiring.send.stats.down_since_utc
         down_s = 0.0 if down is None else (self._clock.utc() - down).total_seconds()
         if down_s > FINDFACE_DOWN_S:
@@ -143,10 +155,6 @@ class RunView:
         parts = self._parts
         outside, pauses = parts.orchestrator.wiring.crew.outside(), parts.memory.stats.pauses
         log = _log_handler()
-        try:
-            free_bytes: int | None = shutil.disk_usage(parts.settings.data_dir).free
-        except OSError:
-            free_bytes = None
         return ProcessFigures(
             rss_bytes=parts.facts.rss_bytes(),
             cpu_s=parts.facts.cpu_s(),
@@ -158,8 +166,14 @@ class RunView:
             log_queued=0 if log is None else log.queued,
             log_queue_max=0 if log is None else log.queue_size,
             log_dropped=0 if log is None else log.dropped,
-            disk_free_bytes=free_bytes,
+            disk_free_bytes=self._free_bytes(),
         )
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._parts.settings.data_dir).free
+        except OSError:
+            return None
 
     def _outbox_stats(self) -> OutboxStats | None:
         try:

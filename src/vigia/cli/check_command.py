@@ -17,7 +17,7 @@ from vigia.bootstrap.capacity import measure_capacity
 from vigia.bootstrap.outbox_choice import probe_outbox
 from vigia.bootstrap.parts import WEAK_SHARE, read_all_cameras
 from vigia.bootstrap.source_parts import source_options
-from vigia.bootstrap.web import check_web
+from vigia.bootstrap.web_entry import check_web
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, read_settings
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.camera import Camera

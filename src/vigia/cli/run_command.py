@@ -12,7 +12,7 @@ import typer
 
 from vigia.application.run_report import RunFacts
 from vigia.bootstrap import RunOptions, System, running_logger
-from vigia.bootstrap.web import first_password
+from vigia.bootstrap.web_entry import first_password
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, parse_overrides, read_settings
 from vigia.cli.status_view import StatusView, print_json, print_summary
 from vigia.cli.web_command import tell_first_password

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from vigia.application.errors import ConfigurationError
-from vigia.bootstrap.web import user_file
+from vigia.bootstrap.web_entry import user_file
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, read_settings
 from vigia.cli.outbox_view import print_json
 from vigia.cli.tables import add_row, print_table

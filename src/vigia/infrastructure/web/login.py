@@ -108,7 +108,6 @@ class LoginPages:
         await self._note(session.person, "ok", AuditAction.LOGOUT)
         response = RedirectResponse(LOGIN_PATH, 303)
         _set_cookie(response, rules, rules.cookie, "", max_age=0)
-        response.headers["clear-site-data"] = '"cache"'
         return response
 
     async def home(self, request: Request) -> Response:

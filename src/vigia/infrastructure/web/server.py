@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from vigia.application.errors import ConfigurationError
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
+from vigia.infrastructure.web.tls import check_tls
 
 logger = logging.getLogger("vigia.web")
 
@@ -125,16 +124,3 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def check_tls(tls: tuple[Path, Path]) -> None:
-    """Whether a certificate chain and its key can be used. Raises ConfigurationError."""
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*tls, password=lambda: b"")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise ConfigurationError(
-            "web.tls_cert %(cert)s and web.tls_key %(key)s cannot be used: %(why)s",
-            cert=tls[0],
-            key=tls[1],
-            why=getattr(error, "strerror", None) or "not a certificate and its key",
-        ) from error

@@ -1,0 +1,103 @@
+"""What a running vigia says of its readiness: reasons by code, judged again after a second."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from outbox_rigs import capture_of
+from vigia.application.errors import OutboxUnavailable
+from vigia.application.orchestrator import RunStatus
+from vigia.application.ports import OutboxStats
+from vigia.application.site_view import CaptureQuery
+from vigia.application.use_cases.send_to_findface import DeliveryStats
+from vigia.bootstrap.web_pages import status_page
+from vigia.bootstrap.web_view import FINDFACE_DOWN_S, READINESS_KEPT_S, RunParts, RunView
+from vigia.domain.ledger import LedgerPage
+from vigia.infrastructure.config import Settings
+from vigia.testing.memory_outbox import MemoryOutbox
+from vigia.testing.sim_clock import SimClock
+
+
+class Away(MemoryOutbox):
+    def stats(self) -> OutboxStats:
+        raise OutboxUnavailable("the server of the outbox does not answer")
+
+
+def view(
+    clock: SimClock,
+    directory: Path,
+    *,
+    outbox: MemoryOutbox | None = None,
+    delivery: DeliveryStats | None = None,
+    listed: tuple[str, ...] = ("cam1",),
+    failure: Exception | None = None,
+    min_free_mb: int = 0,
+) -> RunView:
+    """A view over the few things that readiness asks: a whole run is in tests/e2e/test_web.py."""
+    crew = SimpleNamespace(main_services=[SimpleNamespace(failure=failure)])
+    wiring = SimpleNamespace(
+        crew=crew, sender_services=[], send=SimpleNamespace(stats=delivery if delivery is not None else DeliveryStats())
+    )
+    parts = SimpleNamespace(
+        orchestrator=SimpleNamespace(wiring=wiring, failure=None),
+        outbox=outbox if outbox is not None else MemoryOutbox(clock),
+        watch=SimpleNamespace(sync=SimpleNamespace(listed=listed), board=None),
+        settings=Settings.model_validate({"data_dir": directory, "outbox": {"min_free_mb": min_free_mb}}),
+    )
+    return RunView(cast("RunParts", parts), clock=clock, web_figures=lambda: (0, 0))
+
+
+def codes(of: RunView) -> list[str]:
+    return [reason["code"] for reason in of.readiness().reasons]
+
+
+def test_a_run_that_works_is_ready(clock: SimClock, tmp_path: Path) -> None:
+    assert view(clock, tmp_path).readiness().ready
+
+
+def test_what_keeps_it_from_working_is_named(clock: SimClock, tmp_path: Path) -> None:
+    assert codes(view(clock, tmp_path, listed=())) == ["cameras_unknown"]
+    assert codes(view(clock, tmp_path, outbox=Away(clock))) == ["outbox_unavailable"]
+    assert codes(view(clock, tmp_path, min_free_mb=100_000_000)) == ["disk_full"]
+    assert codes(view(clock, tmp_path / "gone")) == ["disk_full"]
+    failed = view(clock, tmp_path, failure=RuntimeError("shard")).readiness()
+    assert (failed.alive, failed.ready) == (False, False)
+
+
+@pytest.mark.parametrize("beyond_s", [-1.0, 1.0])
+def test_findface_may_be_away_for_a_minute(clock: SimClock, tmp_path: Path, beyond_s: float) -> None:
+    since = clock.utc() - timedelta(seconds=FINDFACE_DOWN_S + beyond_s)
+    found = view(clock, tmp_path, delivery=DeliveryStats(down_since_utc=since, cause="10.0.0.9 refused")).readiness()
+    assert found.ready is (beyond_s < 0.0)
+    assert list(found.reasons) == ([] if found.ready else [{"code": "findface_down", "seconds": 61}])
+
+
+def test_a_judgement_is_kept_for_a_moment(clock: SimClock, tmp_path: Path) -> None:
+    listed: list[str] = []
+    looked = view(clock, tmp_path, listed=cast("tuple[str, ...]", listed))
+    assert codes(looked) == ["cameras_unknown"]
+    listed.append("cam1")
+    assert codes(looked) == ["cameras_unknown"]
+    clock.advance(READINESS_KEPT_S)
+    assert looked.readiness().ready
+
+
+def test_captures_are_told_without_where_they_lie(clock: SimClock, tmp_path: Path) -> None:
+    outbox = MemoryOutbox(clock)
+    outbox.commit(capture_of(1))
+    outbox.commit(capture_of(2))
+    found = view(clock, tmp_path, outbox=outbox).captures(CaptureQuery(limit=1, after=1))
+    assert [capture["seq"] for capture in found] == [2]
+    assert found[0]["camera"] == "gate"
+    assert not {"location", "jpeg", "token"} & set(found[0])
+
+
+def test_the_status_page_is_plain() -> None:
+    down = datetime(2026, 1, 5, tzinfo=UTC)
+    status = RunStatus(1.0, 2, 1, 25.0, LedgerPage(), 3, 0, DeliveryStats(down_since_utc=down), 4, [])
+    page = status_page(status, lost=5)
+    assert (page["cameras"], page["lost"], page["unsent"]) == (2, 5, 4)
+    assert page["delivery"]["down_since_utc"] == down.isoformat()
