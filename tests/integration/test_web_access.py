@@ -329,6 +329,31 @@ def test_every_answer_has_the_security_headers(site: WebSite, visitor: httpx.Cli
     assert site.server.service.is_alive
 
 
+def test_a_defect_of_ours_tells_nothing_and_is_logged(
+    site: WebSite, visitor: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the secret is hunter2")
+
+    site.app.add_api_route("/api/broken", broken)
+    log_in(visitor)
+    with caplog.at_level(logging.ERROR, "vigia.web"):
+        answer = visitor.get("/api/broken")
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal"})
+    assert answer.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "/api/broken failed: RuntimeError" in caplog.text
+
+
+def test_other_servers_cookies_do_not_hide_ours(site: WebSite, visitor: httpx.Client) -> None:
+    log_in(visitor)
+    own = visitor.cookies["vigia"]
+    for others in ('a={"x":1,"y":[2]}', "b", "c=ü", 'd="', "=e", ";;;"):
+        cookie = f"{others}; vigia={own}".encode()
+        with site.client() as client:
+            assert client.get("/api/session", headers=[(b"cookie", cookie)]).status_code == 200, others
+
+
 def test_web_sockets_stand_behind_the_same_door(tmp_path: Path) -> None:
     site = WebSite(tmp_path)
 

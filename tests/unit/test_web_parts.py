@@ -1,8 +1,9 @@
 """The parts of the web server without a server: users, sessions, lock-out, audit log, headers, acts, settings."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vigia.application.use_cases.operate import ActResult, OperateUseCase
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.config import Settings, load_settings
 from vigia.infrastructure.config.reloading import restart_keys
+from vigia.infrastructure.web.access import GuardedSocket
 from vigia.infrastructure.web.audit_file import AuditFile
 from vigia.infrastructure.web.headers import host_is_ours, origin_matches
 from vigia.infrastructure.web.lockout import ENTRIES_MAX, FORGET_S, FREE_FAILURES, PAUSE_MAX_S, LockOut
@@ -325,3 +327,61 @@ def test_the_token_is_hidden_and_a_change_of_the_port_needs_a_restart(tmp_path: 
     assert "a-token-of-24" not in repr(ours)
     assert ours.redacted_dump()["web"]["metrics_token"] == "***"
     assert restart_keys(Settings(), settings(tmp_path, VIGIA_WEB__PORT="9000")) == ["web.port"]
+
+
+Messages = list[dict[str, object]]
+
+
+def told_over(socket_of: SessionStore, token: str, incoming: Messages, *, between: Callable[[], None]) -> Messages:
+    """What goes out of a guarded socket whose application answers each message, and what it receives at last."""
+    out: Messages = []
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        out.append(dict(message))
+
+    async def receive() -> MutableMapping[str, object]:
+        return incoming.pop(0)
+
+    async def talk() -> None:
+        guarded = GuardedSocket(receive, send, sessions=socket_of, token=token)
+        await guarded.receive()
+        await guarded.send({"type": "websocket.accept"})
+        await guarded.send({"type": "websocket.send", "text": "first"})
+        between()
+        out.append(dict(await guarded.receive()) if incoming else {})
+        await guarded.send({"type": "websocket.send", "text": "second"})
+        await guarded.send({"type": "websocket.close", "code": 1000})
+
+    asyncio.run(talk())
+    return out
+
+
+CONNECT: dict[str, object] = {"type": "websocket.connect"}
+CLOSED = {"type": "websocket.close", "code": 1008, "reason": ""}
+
+
+def test_a_web_socket_ends_with_its_session(users: UserFile, clock: SimClock) -> None:
+    store = SessionStore(users, clock=clock, idle_s=60.0, absolute_s=600.0)
+    token, _ = store.open(some_user(users), address="a")
+    said: dict[str, object] = {"type": "websocket.receive", "text": "42[]"}
+    whole = told_over(store, token, [CONNECT, said], between=lambda: clock.advance(50.0))
+    assert [m["type"].split(".")[1] for m in whole] == ["accept", "send", "receive", "send", "close"]  # type: ignore[attr-defined]
+    assert store.find(token, used=False) is not None
+    clock.advance(50.0)
+    assert store.find(token, used=False) is not None  # what was said counted as use
+    ended = told_over(store, token, [CONNECT, said], between=lambda: store.close(token))
+    assert ended[2:] == [CLOSED, {"type": "websocket.disconnect", "code": 1008, "reason": ""}]
+
+
+def test_pings_keep_no_session_alive_and_nothing_goes_out_afterwards(users: UserFile, clock: SimClock) -> None:
+    store = SessionStore(users, clock=clock, idle_s=60.0, absolute_s=600.0)
+    token, _ = store.open(some_user(users), address="a")
+    clock.advance(40.0)
+    ping: dict[str, object] = {"type": "websocket.receive", "text": "2"}
+    out = told_over(store, token, [CONNECT, ping], between=lambda: None)
+    assert [m["type"] for m in out][-1] == "websocket.close"
+    clock.advance(30.0)
+    assert store.find(token, used=False) is None
+    token, _ = store.open(some_user(users), address="a")
+    out = told_over(store, token, [CONNECT], between=lambda: store.close(token))
+    assert out == [{"type": "websocket.accept"}, {"type": "websocket.send", "text": "first"}, {}, CLOSED]

@@ -14,12 +14,11 @@ Plain ASGI and not ``BaseHTTPMiddleware``, which sees no WebSocket and buffers s
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +36,9 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_BYTES_MAX: Final = 65_536
 SESSION_KEY: Final = "vigia_session"
 POLICY_VIOLATION: Final = 1008
+PINGS: Final = frozenset({"2", "3"})
+"""Engine.IO's ping and pong."""
+_CLOSE: Final[Message] = {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,17 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        session = self._sessions.find(cookies(headers).get(self._rules.cookie, ""))
+        token = cookies(headers).get(self._rules.cookie, "")
+        session = self._sessions.find(token)
         scope.setdefault("state", {})[SESSION_KEY] = session
         refusal = self._refusal(scope, headers, session)
         if scope["type"] == "websocket":
             if refusal is not None:
                 await receive()  # websocket.connect
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+                await send(_CLOSE)
             else:
-                await self._app(scope, receive, send)
+                socket = GuardedSocket(receive, send, sessions=self._sessions, token=token)
+                await self._app(scope, socket.receive, socket.send)
             return
         path = str(scope["path"])
         sending = _with_headers(send, path)
@@ -138,6 +142,46 @@ class AccessMiddleware:
         return bool(wanted) and kind.lower() == "bearer" and secrets.compare_digest(token.encode(), wanted.encode())
 
 
+class GuardedSocket:
+    """A WebSocket that ends with its session: each message is a moment to look, and pings come every few seconds.
+
+    Owner: the task of the connection. What a page says counts as use of the session, its pings do not.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, sessions: SessionStore, token: str) -> None:
+        self._receive = receive
+        self._send = send
+        self._sessions = sessions
+        self._token = token
+        self._over = False
+
+    async def receive(self) -> Message:
+        """The next message, or the end."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return message
+        used = message.get("text") not in PINGS
+        if self._over or self._sessions.find(self._token, used=used) is None:
+            await self._close()
+            return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": ""}
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on while the session lasts; after that nothing goes out any more."""
+        if self._over:
+            return
+        if message["type"] == "websocket.send" and self._sessions.find(self._token, used=False) is None:
+            await self._close()
+        else:
+            self._over = message["type"] == "websocket.close"
+            await self._send(message)
+
+    async def _close(self) -> None:
+        if not self._over:
+            self._over = True
+            await self._send(_CLOSE)
+
+
 def session_of(request: Request) -> Session | None:
     """The session that the door found."""
     found = getattr(request.state, SESSION_KEY, None)
@@ -145,14 +189,8 @@ def session_of(request: Request) -> Session | None:
 
 
 def cookies(headers: Headers) -> Mapping[str, str]:
-    """The request's cookies; none when they cannot be read."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        for line in headers.getlist("cookie"):
-            jar.load(line)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+    """The request's cookies. Lenient: other servers of the same host set cookies too, and not all by the book."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 def _said_length(headers: Headers) -> int:

@@ -16,6 +16,7 @@ from vigia.application.site_view import SiteView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.infrastructure.web.access import METRICS_PATH, AccessMiddleware
 from vigia.infrastructure.web.api import Api
+from vigia.infrastructure.web.headers import answer_headers
 from vigia.infrastructure.web.login import Entrance, LoginPages
 
 logger = logging.getLogger("vigia.web")
@@ -96,4 +97,6 @@ def _tell_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
         logger.error("Web: %s failed: %s", request.url.path, type(error).__name__)
-        return JSONResponse({"error": "internal"}, 500)
+        # This handler stands outside the door, which could not add them.
+        headers = answer_headers(request.url.path, strict=True, own_caching=False)
+        return JSONResponse({"error": "internal"}, 500, headers=headers)

@@ -86,8 +86,8 @@ class SessionStore:
             self._kept[_hash(token)] = _Kept(session, user.stamp, now_s)
         return token, session
 
-    def find(self, token: str) -> Session | None:
-        """The session of an id, used now; None when there is none (any more)."""
+    def find(self, token: str, *, used: bool = True) -> Session | None:
+        """The session of an id; None when there is none (any more). ``used``: this counts against idleness."""
         if not token or len(token) > TOKEN_CHARACTERS_MAX:
             return None
         key = _hash(token)
@@ -96,7 +96,8 @@ class SessionStore:
             if kept is None or self._is_over(kept):
                 self._kept.pop(key, None)
                 return None
-            kept.used_mono_s = self._clock.mono_s()
+            if used:
+                kept.used_mono_s = self._clock.mono_s()
         user = self._users.find(kept.session.user)  # may read a file: not under the lock
         if user is None or user.stamp != kept.stamp:
             with self._lock:
