@@ -39,6 +39,7 @@ from vigia.bootstrap.parts import (
     findface_client,
     resolved_model,
 )
+from vigia.bootstrap.web_entry import web_services
 from vigia.bootstrap.web_view import RunParts
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
 from vigia.domain.camera import Camera, CameraId
@@ -196,11 +197,9 @@ class System:
             on_status=self._on_status,
         )
         memory = self._memory_manager(hands)
-        if self._options.web and settings.web.enabled:
-            from vigia.bootstrap.web import web_service  # noqa: PLC0415 - workers load no web framework
-
+        if self._options.web:
             parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings)
-            side.append(web_service(parts, reload=self.request_reload, clock=self._clock))
+            side += web_services(parts, reload=self.request_reload, clock=self._clock)
         memory.freeze_startup()
         memory.start()
         try:

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 
 from vigia.application.ports import Clock
-from vigia.application.service import LoopService
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.web_entry import tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
@@ -64,11 +63,6 @@ def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> 
             chosen.host,
         )
     return WebServer(make_app(site), host=chosen.host, port=chosen.port, tls=tls_files(settings), clock=clock)
-
-
-def web_service(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> LoopService:
-    """The service of :func:`web_server`."""
-    return web_server(parts, reload=reload, clock=clock).service
 
 
 def host_names(settings: Settings) -> frozenset[str]:

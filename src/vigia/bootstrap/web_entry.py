@@ -3,9 +3,12 @@
 Apart from ``web.py``, so that a command, or a worker process, does not load a web framework.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vigia.application.ports import Clock
+from vigia.application.service import LoopService
+from vigia.bootstrap.web_view import RunParts
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.web.tls import check_tls
 from vigia.infrastructure.web.users import UserFile
@@ -28,6 +31,19 @@ def first_password(settings: Settings, *, clock: Clock) -> str | None:
         return None
     check_web(settings)
     return user_file(settings).make_first(now_utc=clock.utc())
+
+
+def web_services(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> list[LoopService]:
+    """The services of a run's web server, not started; none where the settings want none.
+
+    Raises:
+        ConfigurationError: the certificate cannot be used.
+    """
+    if not parts.settings.web.enabled:
+        return []
+    from vigia.bootstrap.web import web_server  # noqa: PLC0415 - whoever serves nothing loads no web framework
+
+    return [web_server(parts, reload=reload, clock=clock).service]
 
 
 def check_web(settings: Settings) -> None:
