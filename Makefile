@@ -21,7 +21,7 @@ run: $(READY)
 	$(PY) -m vigia demo $(ARGS)
 
 test: $(READY)
-	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
 	$(PY) scripts/coverage_gate.py
 
 check: $(READY)
