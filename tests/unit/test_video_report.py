@@ -179,6 +179,7 @@ def test_a_report_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert not (directory.part / "half").exists()
     directory.publish({"fingerprint": "1"})
     assert directory.summary() == {"fingerprint": "1"}
+    assert directory.place.stat().st_mode & 0o777 == 0o700
     directory.begin()
     assert directory.summary() == {"fingerprint": "1"}, "the done one stays until there is another"
     directory.publish({"fingerprint": "2"})

@@ -45,7 +45,7 @@ from vigia.infrastructure.video.video_file import VideoFacts, read_facts
 
 FORMAT = 1
 """Of reports. Raise it when what they hold changes: older ones are made anew."""
-LOOKS_HZ = 10.0
+LOOKS_HZ = 8.0
 """Unless ``detector.cadence_k`` says otherwise, a video is looked at about so often."""
 K_MAX = 10
 CUT_SHORT_S = 2.0
@@ -129,9 +129,8 @@ class VideoJob:
         except OSError as error:
             raise SourceUnreachable("it cannot be read: %(why)s", why=_why(error)) from error
         options = machinery.options
-        self._camera = replace(
-            options.camera if options.camera is not None else Camera(CameraId("video"), self.name, ""), url=str(path)
-        )
+        own = options.camera if options.camera is not None else Camera(CameraId("video"), self.name, "")
+        self._camera = replace(own, url=str(path), token="")  # what decodes strangers' files knows no secret
         self._own_settings = settings_for(machinery.settings, self._camera)
         self._facts: VideoFacts | None = None
 

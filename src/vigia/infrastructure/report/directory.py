@@ -18,6 +18,8 @@ MARKER_NAME = ".vigia-report"
 """Lies in every report, done or half done: what does not hold it is somebody else's."""
 FACES_NAME = "faces"
 THUMBS_NAME = ".thumbs"
+PRIVATE = 0o700
+"""Reports show faces: they are for who made them, until that person says otherwise."""
 
 
 class ReportDirectory:
@@ -64,7 +66,7 @@ class ReportDirectory:
                     "%(path)s is there and is no report of vigia; move it away or choose another --out", path=path
                 )
         self._settle()
-        self.part.mkdir(parents=True)
+        self.part.mkdir(mode=PRIVATE, parents=True)
         (self.part / MARKER_NAME).touch()
         self.faces.mkdir()
         self.thumbs.mkdir()

@@ -18,11 +18,14 @@ from vigia.application.errors import ApplicationError
 from vigia.domain.frame import Frame
 from vigia.domain.geometry import Boxes
 from vigia.infrastructure.video.picture import av_frame
+from vigia.infrastructure.video.planes import SCALE_THREADS, plane_rows
 
 ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "crf": "23"}),
     ("mpeg4", {"qscale": "4"}),
 )
+PIXEL_FORMAT = "yuv420p"
+Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 TICKS_PER_S = 90_000
 TIME_BASE = Fraction(1, TICKS_PER_S)
 COLOURS_YUV = ((150, 44, 21), (210, 16, 146), (170, 166, 16), (106, 202, 222), (128, 90, 240), (145, 54, 34))
@@ -63,10 +66,10 @@ class AnnotatedVideo:
             boxes_xyxy: float32 (N, 4), pixels of the picture.
             ids: N numbers.
         """
-        planes = _planes(av_frame(frame.picture))
+        drawn = _copied(av_frame(frame.picture))
+        planes = _planes(drawn)
         for box, number in zip(boxes_xyxy.tolist(), ids, strict=True):
             _draw(planes, (box[0], box[1], box[2], box[3]), number)
-        drawn = VideoFrame.from_ndarray(planes, format="yuv420p")
         stream = self._stream
         if stream is None:
             stream = self._stream = self._begin(drawn.width, drawn.height)
@@ -89,7 +92,7 @@ class AnnotatedVideo:
         stream = self._container.add_stream(name, rate=self._fps, options=options)
         if not isinstance(stream, VideoStream):
             raise ApplicationError("FFmpeg here cannot code video")
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, PIXEL_FORMAT
         stream.codec_context.time_base = TIME_BASE
         return stream
 
@@ -113,17 +116,27 @@ def _encoder() -> tuple[str, dict[str, str]]:
     raise ApplicationError("FFmpeg here cannot code video")
 
 
-def _planes(frame: VideoFrame) -> NDArray[np.uint8]:
-    """A copy of the planes one below the other, uint8 (height * 3 / 2, width), without odd last rows and columns."""
+def _copied(frame: VideoFrame) -> VideoFrame:
+    """The same picture in memory of its own, in the format that is coded; an odd last row or column is cut off."""
     wide, high = max(frame.width & ~1, 2), max(frame.height & ~1, 2)
-    if (frame.width, frame.height, frame.format.name) != (wide, high, "yuv420p"):
-        frame = frame.reformat(wide, high, format="yuv420p")
-    planes: NDArray[np.uint8] = np.array(frame.to_ndarray(format="yuv420p"))
-    return planes
+    if (frame.width, frame.height, frame.format.name) != (wide, high, PIXEL_FORMAT):
+        frame = frame.reformat(wide, high, format=PIXEL_FORMAT, threads=SCALE_THREADS)
+    copy = VideoFrame(wide, high, PIXEL_FORMAT)
+    for mine, its in zip(_planes(copy), _planes(frame), strict=True):
+        mine[:] = its
+    return copy
 
 
-def _draw(planes: NDArray[np.uint8], box: tuple[float, float, float, float], number: int) -> None:
-    height = planes.shape[0] * 2 // 3
+def _planes(frame: VideoFrame) -> Planes:
+    """Light and both colours, views of the frame's own memory."""
+    wide, high = frame.width, frame.height
+    sizes = ((high, wide), (high // 2, wide // 2), (high // 2, wide // 2))
+    light, blue, red = (plane_rows(frame, n)[:rows, :columns] for n, (rows, columns) in enumerate(sizes))
+    return light, blue, red
+
+
+def _draw(planes: Planes, box: tuple[float, float, float, float], number: int) -> None:
+    height, _ = planes[0].shape
     colour = COLOURS_YUV[number % len(COLOURS_YUV)]
     line = 2 * max(1, round(height * LINE_PX_SHARE))
     left, top, right, bottom = (round(edge) for edge in box)
@@ -142,22 +155,17 @@ def _draw(planes: NDArray[np.uint8], box: tuple[float, float, float, float], num
         _draw_digit(planes, int(digit), left + (4 * place + 1) * cell, label_top + cell, cell)
 
 
-def _draw_digit(planes: NDArray[np.uint8], digit: int, left: int, top: int, cell: int) -> None:
+def _draw_digit(planes: Planes, digit: int, left: int, top: int, cell: int) -> None:
     for index, lit in enumerate(DIGITS[digit]):
         if lit == "1":
             x, y = left + index % 3 * cell, top + index // 3 * cell
             _fill(planes, (x, y, x + cell, y + cell), (16, 128, 128))
 
 
-def _fill(planes: NDArray[np.uint8], ltrb: tuple[int, int, int, int], yuv: tuple[int, int, int]) -> None:
+def _fill(planes: Planes, ltrb: tuple[int, int, int, int], yuv: tuple[int, int, int]) -> None:
     """Fill a rectangle, cut to the picture, at even pixels."""
-    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
+    height, width = planes[0].shape
     left, right = (min(max(x, 0), width) & ~1 for x in (ltrb[0], ltrb[2]))
     top, bottom = (min(max(y, 0), height) & ~1 for y in (ltrb[1], ltrb[3]))
-    if right <= left or bottom <= top:
-        return
-    planes[top:bottom, left:right] = yuv[0]
-    for plane, value in enumerate(yuv[1:]):
-        begin = height * width + plane * (height // 2) * (width // 2)
-        flat = planes.reshape(-1)[begin : begin + (height // 2) * (width // 2)]
-        flat.reshape(height // 2, width // 2)[top // 2 : bottom // 2, left // 2 : right // 2] = value
+    for plane, value, share in zip(planes, yuv, (1, 2, 2), strict=True):
+        plane[top // share : bottom // share, left // share : right // share] = value
