@@ -200,10 +200,10 @@ def test_each_sink_gets_its_levels_and_the_logger_follows_the_lowest(make: Make)
     detailed, brief = Collector(logging.DEBUG), Collector(logging.WARNING)
     log = make(detailed, brief)
     log.start()
-    get_logger("x").debug("detail")
+    get_logger("x").debug("a detail")
     get_logger("x").warning("warning")
     log.stop()
-    assert detailed.messages == [STARTED, "detail", "warning", STOPPED]
+    assert detailed.messages == [STARTED, "a detail", "warning", STOPPED]
     assert brief.messages == ["warning"]
     assert get_logger("x").isEnabledFor(logging.DEBUG)
 
