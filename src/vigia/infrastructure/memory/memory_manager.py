@@ -226,7 +226,7 @@ class MemoryManager:
         self._collected_at_s = self._clock.mono_s()
         self._collections += 1
         self._objects_collected += collected
-        level = logging.INFO if collected else logging.DEBUG
+        level = logging.INFO if collected or self._collections == 1 else logging.DEBUG  # the first one says: it works
         logger.log(level, "GC #%d: %d objects collected", self._collections, collected)
         return collected
 
