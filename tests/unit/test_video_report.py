@@ -205,6 +205,14 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     assert (place / "wedding.txt").read_text() == "dear"
     (place / "wedding.txt").unlink()
     ReportDirectory(place).begin()  # an empty one may be used
+    part = tmp_path / ".other.part"
+    part.mkdir()
+    (part / "wedding.txt").write_text("dear")
+    other = ReportDirectory(tmp_path / "other")
+    with pytest.raises(ApplicationError, match="no report of vigia"):
+        other.begin()
+    other.abandon()
+    assert (part / "wedding.txt").read_text() == "dear"
     link = tmp_path / "link"
     target = tmp_path / "target"
     target.mkdir()

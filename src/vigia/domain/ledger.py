@@ -121,7 +121,7 @@ class CameraLedger:
             skip_reasons=MappingProxyType(dict(reasons)),
             tracks_started=self.tracks_started,
             tracks=MappingProxyType({fate: self.tracks[fate] for fate in TrackFate}),
-            filter_reasons=MappingProxyType({reason.value: n for reason, n in self.filter_reasons.items()}),
+            filter_reasons=MappingProxyType({reason.value: n for reason, n in dict(self.filter_reasons).items()}),
             sending=self.sending,
             further_captures=self.further_captures,
             faces=self.faces,

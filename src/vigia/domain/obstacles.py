@@ -55,9 +55,11 @@ def _of_passage(track_filter: TrackFilter, track: Passing) -> Iterator[Obstacle]
     if track.events_count < track_filter.events_min:
         yield Obstacle(FilterReason.TOO_FEW_EVENTS, "tracks.events_min", track.events_count)
     diagonal_px = hypot(*track.best.frame_size_wh)
-    moved_percent = 100.0 * track.moved_max_px / diagonal_px if diagonal_px > 0.0 else 0.0
-    if moved_percent < track_filter.movement_min_percent:
-        yield Obstacle(FilterReason.DID_NOT_MOVE, "tracks.movement_min_percent", _floor(moved_percent))
+    if track.moved_max_px < track_filter.movement_min_percent / 100.0 * diagonal_px:  # reckoned as the filter does
+        percent = _floor(100.0 * track.moved_max_px / diagonal_px)
+        if track.moved_max_px < percent / 100.0 * diagonal_px:  # by the last bit
+            percent = max(0.0, _floor(percent - 0.005))
+        yield Obstacle(FilterReason.DID_NOT_MOVE, "tracks.movement_min_percent", percent)
     if track.moved_max_px < track_filter.movement_min_px:
         yield Obstacle(FilterReason.DID_NOT_MOVE, "tracks.movement_min_px", floor(track.moved_max_px))
 

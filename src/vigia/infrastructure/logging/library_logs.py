@@ -24,6 +24,7 @@ LIBRARIES: Final[Mapping[str, int]] = MappingProxyType(
         "httpcore": logging.DEBUG,
         "urllib3": logging.DEBUG,
         "asyncio": logging.WARNING,
+        "uvicorn": logging.WARNING,
         "py.warnings": logging.WARNING,
     }
 )

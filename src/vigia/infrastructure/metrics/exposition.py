@@ -112,7 +112,10 @@ class Exposition:
 
     def __call__(self, accept: str) -> tuple[bytes, str]:
         """The text in the form that the ``Accept`` header asks for, and its media type."""
-        encode, media_type = choose_encoder(accept[:500])
+        try:
+            encode, media_type = choose_encoder(accept[:500])
+        except (TypeError, ValueError):  # a version that is no number
+            encode, media_type = choose_encoder("")
         return encode(self._registry), media_type
 
 

@@ -34,6 +34,7 @@ class ReportDirectory:
         self.part = place.with_name(f".{place.name}.part")
         """Where it grows."""
         self._old = place.with_name(f".{place.name}.old")
+        self._begun = False  # what lies at ``part`` was made here
 
     @property
     def faces(self) -> Path:
@@ -67,6 +68,7 @@ class ReportDirectory:
                 )
         self._settle()
         self.part.mkdir(mode=PRIVATE, parents=True)
+        self._begun = True
         (self.part / MARKER_NAME).touch()
         self.faces.mkdir()
         self.thumbs.mkdir()
@@ -84,9 +86,10 @@ class ReportDirectory:
         _remove(self._old)
 
     def abandon(self) -> None:
-        """Take a half-done report away."""
-        with contextlib.suppress(OSError):
-            _remove(self.part)
+        """Take the half-done report away that ``begin`` made; what it found and refused is not touched."""
+        if self._begun:
+            with contextlib.suppress(OSError):
+                _remove(self.part)
 
     def _settle(self) -> None:
         """Take away what an earlier process left; put a report back that was being replaced."""

@@ -50,6 +50,8 @@ def read_facts(path: Path) -> VideoFacts:
         SourceUnreachable: it cannot be opened, or is no video.
     """
     try:
+        if not path.is_file():  # a pipe would never open
+            raise SourceUnreachable("it is no file")
         with av.open(str(path), mode="r", timeout=TIMEOUT_S) as container:
             return _facts(container, choose_video(container))
     except (*NATIVE_ERRORS, ValueError, UnicodeError) as error:

@@ -20,6 +20,7 @@ BACKLOG = 128
 CONNECTIONS_MAX = 200
 """More than that are answered with 503."""
 KEEP_ALIVE_S = 30
+STOP_S = 1
 GRACE_S = 0.3
 """How long an answer may take once the run stops: the stop's deadline is for captures, not for pages."""
 
@@ -77,6 +78,8 @@ class WebServer:
             proxy_headers=False,  # anybody could claim any address
             limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_S,  # Python 3.12 and later wait for open connections without it
+            http="h11",  # the one whose headers are bounded
             h11_max_incomplete_event_size=32_768,
             ssl_certfile=None if tls is None else str(tls[0]),
             ssl_keyfile=None if tls is None else str(tls[1]),
