@@ -51,7 +51,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def configure(**settings: Any) -> None:
-    document = {"language": "en", "detector": {"model": "centerface"}, **settings}
+    patient = {"open_timeout_s": 40, "first_frame_timeout_s": 40, "read_timeout_s": 40}  # on a busy machine
+    document = {"language": "en", "detector": {"model": "centerface"}, "source": patient, **settings}
     Path("config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
 

@@ -223,12 +223,19 @@ def test_the_cameras_for_a_program(capsys: Captured) -> None:
         (
             "pt_BR",
             ["configuração", "diretório de dados", "fila", "modelo", "servidor web", "FindFace", "câmeras"],
-            ["válida", "GB livres", "outbox", "só esta máquina", "falta FINDFACE_URL", "não se conhecem sem o FindFace"],
+            [
+                "válida",
+                "GB livres",
+                "outbox",
+                "só esta máquina",
+                "falta FINDFACE_URL",
+                "não se conhecem sem o FindFace",
+            ],
         ),
         (
             "en",
             ["configuration", "data directory", "outbox", "model", "web server", "FindFace", "cameras"],
-            ["valid", "GB free", "outbox", "only this machine", "FINDFACE_URL is missing", "not known without FindFace"],
+            ["valid", "GB free", "outbox", "only this machine", "FINDFACE_URL is missing", "not known without"],
         ),
     ],
 )
