@@ -42,6 +42,9 @@ class CameraLine:
         if stream.state is not CameraState.LIVE:
             self.meter.forget()  # the time without a stream is no sign of a slow one
             return
+        now_s = clock.mono_s()
+        if not self.meter.is_due(now_s):
+            return
         facts = StreamFacts(
             fps_told=0.0 if stream.stream is None else stream.stream.fps,
             bytes_received=stream.bytes_received,
@@ -49,7 +52,7 @@ class CameraLine:
             waits_for_key_s=pipeline.waits_for_key_s,
             undecodable_s=pipeline.undecodable_s,
         )
-        self.meter.look(self.ledger.snapshot(), facts, now_s=clock.mono_s())
+        self.meter.look(self.ledger.snapshot(), facts, now_s=now_s)
 
     def status(self, *, now_s: float) -> CameraStatus:
         """What is told of it now; any thread. ``now_s``: monotonic seconds."""

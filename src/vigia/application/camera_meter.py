@@ -61,11 +61,15 @@ class CameraMeter:
         self.trouble: CameraReason | None = None
         """What is wrong with what it delivers; None when nothing is."""
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether a look would take a sample. ``now_s``: monotonic seconds."""
+        return not self._samples or now_s - self._samples[-1].at_s >= SPACING_S
+
     def look(self, page: LedgerPage, facts: StreamFacts, *, now_s: float) -> None:
         """Take a sample, at most one every SPACING_S. ``now_s``: monotonic seconds."""
-        samples = self._samples
-        if samples and now_s - samples[-1].at_s < SPACING_S:
+        if not self.is_due(now_s):
             return
+        samples = self._samples
         samples.append(
             _Sample(now_s, page.received, facts.bytes_received, page.frames[FrameFate.CORRUPT], facts.bad_stamps)
         )

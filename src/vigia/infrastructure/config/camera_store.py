@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vigia.application.errors import ConfigurationError
 from vigia.application.use_cases.sync_cameras import KnownCameras
 from vigia.domain.camera import Camera, CameraId, CameraOverride, OverrideOrigin
 from vigia.infrastructure.private_file import write_private
@@ -56,13 +55,7 @@ class CameraFileStore:
             ConfigurationError: it cannot be written.
         """
         document = {"version": VERSION, "cameras": _plain(known.cameras), "former": _plain(known.former)}
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                "%(file)s cannot be written: %(reason)s", file=self._path, reason=error.strerror or type(error).__name__
-            ) from error
-        write_private(self._path, json.dumps(document, ensure_ascii=False).encode())
+        write_private(self._path, json.dumps(document, ensure_ascii=False).encode(), make_directory=True)
 
 
 def _plain(cameras: Sequence[Camera]) -> list[dict[str, Any]]:

@@ -39,15 +39,8 @@ class DetectorFile:
             return
         present[camera_id] = known
         cameras = {key: {"findface_id": one.findface_id, "token": one.token} for key, one in present.items()}
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise ConfigurationError(
-                "%(file)s cannot be written: %(reason)s", file=self._path, reason=reason
-            ) from error
-        document = {"version": VERSION, "cameras": cameras}
-        write_private(self._path, json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n")
+        content = json.dumps({"version": VERSION, "cameras": cameras}, ensure_ascii=False, indent=1).encode() + b"\n"
+        write_private(self._path, content, make_directory=True)
 
 
 def known_detectors(path: Path) -> dict[CameraId, KnownDetector]:
