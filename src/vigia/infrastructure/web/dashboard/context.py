@@ -1,0 +1,46 @@
+"""What every page of the dashboard is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vigia.application.gallery_view import GalleryView
+from vigia.application.ports import Clock
+from vigia.application.site_view import SiteView
+from vigia.application.system_view import SystemView
+from vigia.application.use_cases.operate import OperateUseCase
+from vigia.infrastructure.web.sessions import Session
+from vigia.infrastructure.web.texts import say
+from vigia.infrastructure.web.users import Role
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardParts:
+    """What the pages read and do."""
+
+    view: SiteView
+    gallery: GalleryView
+    system: SystemView
+    operate: OperateUseCase
+    clock: Clock
+    language: Callable[[], str]
+    """The operator's: of who has chosen none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """One page that somebody opened."""
+
+    parts: DashboardParts
+    session: Session
+    language: str
+    """Of this reader: ``pt_BR`` or ``en``."""
+
+    @property
+    def may_act(self) -> bool:
+        """Whether this person may change something. Asked where it is shown, and again where it is done."""
+        return self.session.role is Role.OPERATOR
+
+    def say(self, text: str, **facts: object) -> str:
+        """A text of the catalogue in the reader's language, its ``%(name)s`` places filled in."""
+        told = say(text, self.language)
+        return told % facts if facts else told
