@@ -57,11 +57,12 @@ class GalleryView(Protocol):
     def capture(self, capture_id: CaptureId) -> Mapping[str, Any] | None:
         """One capture and how it was chosen; None when it is not kept.
 
-        Besides what the feed tells: ``frame_kept``, ``frame_size`` (width, height of the camera's picture), ``face_box``
-        and ``roi_box`` (left, top, right, bottom in shares of the frame, 0 to 1), and ``candidates``: the events of its
-        track in order of time, each with ``number``, ``at_s`` (since the track began), ``quality``, ``parts`` (name →
-        0 … 1), ``confidence``, ``size_px``, ``chosen``, ``sent``, ``face_kept``, ``behind`` (the part in which it is
-        furthest behind the chosen one, or None). Without candidates when the gallery does not reach back so far.
+        Besides what the feed tells: ``frame_kept``, ``frame_size`` (width and height of the camera's picture),
+        ``face_box`` and ``roi_box`` (left, top, right, bottom in shares of the frame, 0 to 1), and ``candidates``: the
+        events of its track in order of time. Each has ``number``, ``at_s`` (since the track began), ``quality``,
+        ``parts`` (name → 0 … 1), ``confidence``, ``size_px``, ``chosen``, ``sent``, ``face_kept``, and ``behind``: the
+        part in which it is furthest behind the chosen one, or None. There are none when the gallery does not reach
+        back so far.
         """
         ...
 
