@@ -26,6 +26,7 @@ from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.login import Entrance
 from vigia.infrastructure.web.server import WebServer
 from vigia.infrastructure.web.sessions import SessionStore
+from vigia.infrastructure.web.sockets import Gate
 from vigia.infrastructure.web.users import Role, UserFile
 from vigia.testing.memory_outbox import MemoryOutbox
 from vigia.testing.sim_clock import SimClock
@@ -89,6 +90,8 @@ class WebSite:
         tls: tuple[Path, Path] | None = None,
         language: str = "en",
         outbox: Callable[[Clock], ManagedOutbox] = MemoryOutbox,
+        gate: Gate | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.clock, self.audit = SimClock(), AuditList()
         self.outbox = outbox(self.clock)
@@ -110,7 +113,7 @@ class WebSite:
                 exposition=lambda _accept: (b"vigia_cameras 2.0\n", "text/plain"),
             )
         )
-        self.server = WebServer(self.app, host="127.0.0.1", port=0, tls=tls, clock=SystemClock())
+        self.server = WebServer(self.app, host=host, port=0, tls=tls, clock=SystemClock(), gate=gate)
 
     def _reload(self) -> None:
         self.reloads += 1

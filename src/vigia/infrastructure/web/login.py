@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from vigia.application.audit_port import AuditAction, AuditEntry, AuditLog, Person
@@ -171,6 +172,6 @@ async def _fields(request: Request) -> dict[str, str]:
     try:
         body = await request.body()
         parsed = parse_qs(body[: FORM_BYTES_MAX + 1].decode("utf-8", "replace"), max_num_fields=20)
-    except (BodyTooLarge, ValueError):
+    except (BodyTooLarge, ClientDisconnect, ValueError):
         return {}
     return {} if len(body) > FORM_BYTES_MAX else {name: values[0] for name, values in parsed.items()}

@@ -1,6 +1,8 @@
 """Uvicorn in a service's thread: started, stopped and watched like every other thread of a run."""
 
 import asyncio
+import contextlib
+import errno
 import logging
 import socket
 import threading
@@ -12,13 +14,17 @@ from starlette.types import ASGIApp
 
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
+from vigia.infrastructure.web.protocol import BoundedProtocol
+from vigia.infrastructure.web.sockets import Gate, GatedListener
 from vigia.infrastructure.web.tls import check_tls
 
 logger = logging.getLogger("vigia.web")
 
 BACKLOG = 128
-CONNECTIONS_MAX = 200
-"""More than that are answered with 503."""
+PORT_TRIES = 5
+"""A port that is free at one address of a name may be taken at the next."""
+NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""An address of the name that this machine lacks, such as IPv6 where that is switched off."""
 KEEP_ALIVE_S = 30
 STOP_S = 1
 GRACE_S = 0.3
@@ -53,15 +59,25 @@ class WebServer:
         port: 0 takes a free one.
         tls: certificate chain and key (PEM), or None for HTTP.
         clock: for the service.
+        gate: bounds what is connected.
 
     Raises:
         ConfigurationError: the certificate cannot be used.
     """
 
     def __init__(
-        self, app: ASGIApp, *, host: str, port: int, clock: Clock, tls: tuple[Path, Path] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        clock: Clock,
+        tls: tuple[Path, Path] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
+        self.gate = gate if gate is not None else Gate()
+        """What is connected now; its length is for the loop's own thread."""
         self.listening = threading.Event()
         """Set once connections are taken."""
         self.url = ""
@@ -70,16 +86,15 @@ class WebServer:
             check_tls(tls)
         config = uvicorn.Config(
             app,
-            loop="asyncio",
+            loop="vigia.infrastructure.web.sockets:ServingLoop",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,  # anybody could claim any address
-            limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_S,  # Python 3.12 and later wait for open connections without it
-            http="h11",  # the one whose headers are bounded
+            http=BoundedProtocol,  # h11: the one whose headers are bounded
             h11_max_incomplete_event_size=32_768,
             ssl_certfile=None if tls is None else str(tls[0]),
             ssl_keyfile=None if tls is None else str(tls[1]),
@@ -90,7 +105,7 @@ class WebServer:
     def _step(self) -> None:
         """Serve until the stop; ``None`` ends the service, also where it cannot listen."""
         try:
-            listener = _listen(self._host, self._port)
+            listeners = _listen(self._host, self._port, self.gate)
         except OSError as error:
             logger.error(
                 "The web server cannot listen on %s, port %d: %s; everything else goes on. web.port chooses another",
@@ -99,9 +114,11 @@ class WebServer:
                 error.strerror or type(error).__name__,
             )
             return
-        with listener:
-            self._port = listener.getsockname()[1]
-            self._server.run(sockets=[listener])
+        with contextlib.ExitStack() as opened:
+            for listener in listeners:
+                opened.enter_context(listener)
+            self._port = listeners[0].getsockname()[1]
+            self._server.run(sockets=listeners)
 
     def _started(self) -> None:
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
@@ -114,16 +131,39 @@ class WebServer:
         self._server.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
+def _listen(host: str, port: int, gate: Gate) -> list[socket.socket]:
+    """A listener for every address of ``host``, all on one port: ``localhost`` is an IPv4 and an IPv6 address."""
+    tries = 1 if port else PORT_TRIES
+    while True:
+        tries -= 1
+        try:
+            return _listen_once(host, port, gate)
+        except OSError as error:
+            if not tries or error.errno != errno.EADDRINUSE:
+                raise
+
+
+def _listen_once(host: str, port: int, gate: Gate) -> list[socket.socket]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    absent: OSError | None = None
+    with contextlib.ExitStack() as opened:
+        listeners: list[socket.socket] = []
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                listener = GatedListener(family, kind, protocol)
+                opened.callback(listener.close)
+                listener.gate = gate
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((address[0], port, *address[2:]))
+            except OSError as error:
+                if error.errno not in NOT_HERE:
+                    raise  # in use: who comes by the other address would reach another program
+                absent = error
+                continue
+            listener.listen(BACKLOG)
+            port = listener.getsockname()[1]
+            listeners.append(listener)
+        if not listeners:
+            raise absent if absent is not None else OSError(errno.EADDRNOTAVAIL, "no address")
+        opened.pop_all()
+    return listeners
