@@ -1,6 +1,7 @@
 """The Outbox port's limits, order, freshness and retention, and what a person asks of it: run on every adapter."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,6 +128,45 @@ def test_entries_come_in_pages(outbox: ManagedOutbox) -> None:
             outbox.drop(page[-1].id, expected=CaptureState.PENDING)  # a page's end may vanish
 
     assert pages == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_the_newest_come_first_and_in_pages(outbox: ManagedOutbox) -> None:
+    commit(outbox, *range(7))
+    pages, before = [], None
+    while page := outbox.newest(limit=3, before=before):
+        pages.append([entry.track_id for entry in page])
+        before = page[-1].seq
+        if len(pages) == 1:
+            outbox.drop(page[-1].id, expected=CaptureState.PENDING)  # a page's end may vanish
+            commit(outbox, 7)  # and what is new belongs to no later page
+
+    assert pages == [[6, 5, 4], [3, 2, 1], [0]]
+
+
+def test_the_newest_by_camera_state_and_quality(outbox: ManagedOutbox) -> None:
+    for number, (camera, quality) in enumerate([("a", 0.2), ("b", 0.8), ("a", 0.5), ("a", 0.9), ("b", 0.1)]):
+        outbox.commit(replace(capture_of(number, camera), quality=quality))
+    assert finish(outbox, CaptureState.DEAD) == 0
+    assert finish(outbox, CaptureState.DELIVERED) == 1
+
+    def found(**filters: object) -> list[int]:
+        return [entry.track_id for entry in outbox.newest(limit=10, **filters)]  # type: ignore[arg-type]
+
+    assert found() == [4, 3, 2, 1, 0]
+    assert found(camera_id=CameraId("a")) == [3, 2, 0]
+    assert found(state=CaptureState.PENDING) == [4, 3, 2]
+    assert found(quality_min=0.5) == [3, 2, 1]
+    assert found(quality_min=0.5, camera_id=CameraId("b"), state=CaptureState.DELIVERED) == [1]
+    assert found(quality_min=0.95) == []
+    assert outbox.newest(limit=2, state=CaptureState.PENDING, before=outbox.newest(limit=1)[0].seq)[0].track_id == 3
+    assert outbox.newest(limit=3) == outbox.entries()[:1:-1]
+
+
+def test_an_entry_tells_the_size_of_the_posted_picture_and_where_to_look(outbox: ManagedOutbox) -> None:
+    commit(outbox, 1)
+    for entry in (outbox.entry(capture_id_of(1)), *outbox.entries(), *outbox.newest(limit=1)):
+        assert entry is not None
+        assert (entry.roi_ltrb, entry.size_wh) == ((2, 12, 38, 48), (64, 48))
 
 
 def test_a_picture_is_there_until_it_is_delivered(outbox: ManagedOutbox) -> None:
@@ -564,6 +604,7 @@ def test_a_closed_outbox_answers_no_person(outbox: ManagedOutbox) -> None:
 
     calls: list[Callable[[], object]] = [
         lambda: outbox.entry(capture_id_of(1)),
+        lambda: outbox.newest(limit=1),
         lambda: outbox.picture(capture_id_of(1)),
         lambda: outbox.put_back(capture_id_of(1), expected=CaptureState.DEAD),
         lambda: outbox.drop(capture_id_of(1), expected=CaptureState.DEAD),

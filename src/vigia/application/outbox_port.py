@@ -68,6 +68,10 @@ class OutboxEntry:
     """A person put it back: it never expires."""
     location: str = ""
     """Where a person finds the picture: a file's path. Empty when it is gone or in no file."""
+    roi_ltrb: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Where FindFace is told to look, pixels of the posted picture."""
+    size_wh: tuple[int, int] = (0, 0)
+    """Of the posted picture, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,26 @@ class OutboxDesk(Protocol):
             younger_than_s: committed less than so many seconds ago.
             limit: at most so many; None is all.
             after: only those whose ``seq`` is larger: the last one's of the page before.
+        """
+        ...
+
+    def newest(
+        self,
+        *,
+        state: CaptureState | None = None,
+        camera_id: CameraId | None = None,
+        quality_min: float | None = None,
+        limit: int,
+        before: int | None = None,
+    ) -> list[OutboxEntry]:
+        """The books, newest first; every filter that is given must hold. Quick however many captures are kept.
+
+        Args:
+            state: only these.
+            camera_id: only this camera's.
+            quality_min: only those with this quality or more.
+            limit: at most so many.
+            before: only those whose ``seq`` is smaller: the last one's of the page before.
         """
         ...
 

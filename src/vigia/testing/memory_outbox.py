@@ -1,6 +1,5 @@
 """An outbox without a disk: the same behaviour as the one on SQLite, but it does not survive its process."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -8,7 +7,6 @@ from itertools import count
 from vigia.application.errors import (
     CaptureUnknown,
     LeaseLost,
-    OutboxCorrupt,
     OutboxUnavailable,
     PermanentError,
     PictureGone,
@@ -17,7 +15,6 @@ from vigia.application.ports import (
     Clock,
     Damage,
     Finding,
-    OutboxEntry,
     OutboxStats,
     OutboxTally,
     SweepReport,
@@ -27,7 +24,8 @@ from vigia.domain.camera import CameraId
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
 from vigia.domain.errors import TransitionError
 from vigia.domain.outbox_policy import DAY_S, GivenUp, LeaseOrder, OutboxPolicy, WhenFull
-from vigia.testing.memory_rows import UNSENT, MemoryRow, due_mono_s, entry_of, until_enough
+from vigia.testing.memory_books import MemoryBooks
+from vigia.testing.memory_rows import UNSENT, MemoryRow, due_mono_s, until_enough
 
 _FINISHED = (CaptureState.DELIVERED, CaptureState.REFUSED, CaptureState.DEAD)
 _BAD_PICTURES = {
@@ -37,7 +35,7 @@ _BAD_PICTURES = {
 }
 
 
-class MemoryOutbox:
+class MemoryOutbox(MemoryBooks):
     """The ``ManagedOutbox`` port in memory. Any thread.
 
     Owner: its lock, which guards every row and is held for moments. Bounds: the policy's.
@@ -46,17 +44,13 @@ class MemoryOutbox:
     """
 
     def __init__(self, clock: Clock, *, policy: OutboxPolicy | None = None) -> None:
-        self.fault: OutboxUnavailable | None = None
-        self._clock = clock
+        super().__init__(clock)
         self._policy = policy if policy is not None else OutboxPolicy()
-        self._lock = threading.Lock()
-        self._rows: dict[CaptureId, MemoryRow] = {}  # in the order of commitment
         self._turns: dict[CameraId, int] = {}
         self._forgotten: Counter[CaptureState] = Counter()
         self._tally: Counter[str] = Counter()
         self._seqs = count(1)
         self._tokens = count(1)
-        self._closed = False
 
     def commit(self, capture: Capture) -> None:
         """Store a capture. Raises OutboxUnavailable, PermanentError, TransitionError when its id is known."""
@@ -152,50 +146,6 @@ class MemoryOutbox:
                 kept=dict(kept),
             )
 
-    def entries(
-        self,
-        *,
-        state: CaptureState | None = None,
-        camera_id: CameraId | None = None,
-        older_than_s: float | None = None,
-        younger_than_s: float | None = None,
-        limit: int | None = None,
-        after: int = 0,
-    ) -> list[OutboxEntry]:
-        """The books, oldest first."""
-        with self._lock:
-            self._check()
-            now_s = self._clock.mono_s()
-            return [
-                entry_of(row, now_s)
-                for row in self._rows.values()
-                if row.seq > after
-                and state in {None, row.state}
-                and camera_id in {None, row.capture.camera_id}
-                and (older_than_s is None or row.committed_mono_s <= now_s - older_than_s)
-                and (younger_than_s is None or row.committed_mono_s > now_s - younger_than_s)
-            ][:limit]
-
-    def entry(self, capture_id: CaptureId) -> OutboxEntry | None:
-        """One capture; None when it is not kept."""
-        with self._lock:
-            self._check()
-            row = self._rows.get(capture_id)
-            return None if row is None else entry_of(row, self._clock.mono_s())
-
-    def picture(self, capture_id: CaptureId) -> bytes | None:
-        """The JPEG file's bytes; None when it is not kept. Raises OutboxCorrupt."""
-        with self._lock:
-            self._check()
-            row = self._rows.get(capture_id)
-            if row is None or not row.picture_kept:
-                return None
-            if row.damage is Damage.MISSING:
-                raise OutboxCorrupt("capture %(id)s: its picture is missing", id=capture_id)
-            if row.damage is not None:
-                raise OutboxCorrupt("capture %(id)s: its picture is damaged", id=capture_id)
-            return row.jpeg
-
     def put_back(self, capture_id: CaptureId, *, expected: CaptureState) -> None:
         """Make a refused or dead capture pending again. Raises CaptureUnknown, TransitionError, PictureGone."""
         if expected not in {CaptureState.REFUSED, CaptureState.DEAD}:
@@ -285,12 +235,6 @@ class MemoryOutbox:
         with self._lock:
             row = self._rows[capture_id]
             row.jpeg = change(row.capture.jpeg)
-
-    def _check(self, *, writing: bool = False) -> None:
-        if self._closed:
-            raise OutboxUnavailable("the outbox is closed")
-        if writing and self.fault is not None:
-            raise self.fault
 
     def _make_room(self, size_bytes: int) -> None:
         """As ``domain/outbox_policy.py`` says, or change nothing."""

@@ -68,6 +68,9 @@ class MemoryRow:
             quality=capture.quality,
             details=dict(capture.details),
             maybe_sent=self.maybe_sent,
+            committed_at_utc=self.committed_at_utc,
+            is_fresh=not (self.attempts or self.maybe_sent or self.reason),
+            put_back=self.exempt,
         )
 
 
@@ -112,4 +115,6 @@ def entry_of(row: MemoryRow, now_s: float) -> OutboxEntry:
         ended_at_utc=row.ended_at_utc,
         picture_kept=row.picture_kept,
         exempt=row.exempt,
+        roi_ltrb=capture.roi_ltrb,
+        size_wh=capture.size_wh,
     )

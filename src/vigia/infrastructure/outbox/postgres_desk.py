@@ -28,14 +28,21 @@ from vigia.infrastructure.outbox.upkeep import DROPPED, PICTURES, PUT_BACK, SWEE
 VERIFY_ROWS = 16
 """Pictures read at once."""
 _COLUMNS = (
-    "seq, id, camera_id, findface_camera_id, track_id, at_utc, box_xyxy, quality, details, size_bytes, picture_kept, "
-    "state, attempts, maybe_sent, exempt, due_at, lease_until, reason, code, event_ids, committed_at, ended_at"
+    "seq, id, camera_id, findface_camera_id, track_id, at_utc, box_xyxy, roi_ltrb, width, height, quality, details, "
+    "size_bytes, picture_kept, state, attempts, maybe_sent, exempt, due_at, lease_until, reason, code, event_ids, "
+    "committed_at, ended_at"
 )
 _ENTRIES = (
     f"SELECT {_COLUMNS} FROM capture WHERE seq > %(after)s "  # noqa: S608 - constant text
     "AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(camera)s::text IS NULL OR camera_id = %(camera)s) "
     "AND (%(older)s::float8 IS NULL OR committed_at <= %(older)s) "
     "AND (%(younger)s::float8 IS NULL OR committed_at > %(younger)s) ORDER BY seq LIMIT %(limit)s"
+)
+_NEWEST = (
+    f"SELECT {_COLUMNS} FROM capture WHERE seq IN (SELECT seq FROM capture "  # noqa: S608 - constant text
+    "WHERE (%(before)s::bigint IS NULL OR seq < %(before)s) "
+    "AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(camera)s::text IS NULL OR camera_id = %(camera)s) "
+    "AND (%(quality)s::float8 IS NULL OR quality >= %(quality)s) ORDER BY seq DESC LIMIT %(limit)s) ORDER BY seq DESC"
 )
 _ENTRY = f"SELECT {_COLUMNS} FROM capture WHERE id = %(id)s"  # noqa: S608 - constant text
 _PICTURE = (
@@ -115,6 +122,27 @@ class PostgresDesk:
                 "limit": limit,
             }
             rows = session.execute(_ENTRIES, places).fetchall()
+        return [to_entry(row, now=session.now, location="") for row in rows]
+
+    def newest(
+        self,
+        *,
+        state: CaptureState | None = None,
+        camera_id: CameraId | None = None,
+        quality_min: float | None = None,
+        limit: int,
+        before: int | None = None,
+    ) -> list[OutboxEntry]:
+        """The books, newest first. See the port."""
+        places: dict[str, Any] = {
+            "before": before,
+            "state": None if state is None else str(state),
+            "camera": camera_id,
+            "quality": quality_min,
+            "limit": limit,
+        }
+        with self._connections.reading() as session:
+            rows = session.execute(_NEWEST, places).fetchall()
         return [to_entry(row, now=session.now, location="") for row in rows]
 
     def entry(self, capture_id: CaptureId) -> OutboxEntry | None:

@@ -121,7 +121,11 @@ CREATE TRIGGER capture_changed AFTER UPDATE ON capture
     FOR EACH STATEMENT EXECUTE FUNCTION capture_changed();
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE INDEX capture_newest ON capture (seq, state, camera_id, quality);  -- of what is read newest first
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """``MIGRATIONS[n]`` makes version n + 1 of version n."""
 
 

@@ -74,12 +74,16 @@ def to_leased(row: Row, *, lease: str, jpeg: bytes) -> LeasedCapture:
         quality=row["quality"],
         details=json.loads(row["details"]),
         maybe_sent=bool(row["maybe_sent"]),
+        committed_at_utc=datetime.fromtimestamp(row["committed_at"], UTC),
+        is_fresh=not (row["attempts"] or row["maybe_sent"] or row["reason"]),
+        put_back=bool(row["exempt"]),
     )
 
 
 def to_entry(row: Row, *, now: float, location: str) -> OutboxEntry:
     """What the books show; ``now`` is wall time in seconds, ``location`` where the picture is if it is kept."""
     left, top, right, bottom = json.loads(row["box_xyxy"])
+    roi = json.loads(row["roi_ltrb"])
     state = CaptureState(row["state"])
     due_at = {CaptureState.PENDING: row["due_at"], CaptureState.LEASED: row["lease_until"]}.get(state)
     return OutboxEntry(
@@ -105,6 +109,8 @@ def to_entry(row: Row, *, now: float, location: str) -> OutboxEntry:
         picture_kept=bool(row["picture_kept"]),
         exempt=bool(row["exempt"]),
         location=location if row["picture_kept"] else "",
+        roi_ltrb=(roi[0], roi[1], roi[2], roi[3]),
+        size_wh=(row["width"], row["height"]),
     )
 
 

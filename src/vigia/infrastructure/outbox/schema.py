@@ -98,7 +98,11 @@ CREATE TRIGGER capture_changed AFTER UPDATE OF state, picture_kept, file_bytes O
 END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE INDEX capture_newest ON capture (seq, state, camera_id, quality); -- of what is read newest first
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """``MIGRATIONS[n]`` makes version n + 1 of version n."""
 
 
