@@ -63,3 +63,9 @@ class LeasedCapture:
     details: dict[str, Any] = field(default_factory=dict)
     maybe_sent: bool = False
     """An earlier attempt may have arrived: look it up before it is sent again."""
+    committed_at_utc: datetime | None = field(default=None, compare=False)
+    """When it was committed, by whoever did; None = not told."""
+    is_fresh: bool = field(default=True, compare=False)
+    """No attempt was made since it was committed or put back, as far as its row tells."""
+    put_back: bool = field(default=False, compare=False)
+    """A person made it pending again after it had ended."""

@@ -80,7 +80,7 @@ UPDATE capture AS c
 SET state = 'leased', lease = %(lease)s, lease_until = %(until)s, attempts = c.attempts + 1, maybe_sent = true
 FROM chosen LEFT JOIN picture AS p USING (seq) WHERE c.seq = chosen.seq
 RETURNING chosen.place, chosen.maybe_sent, chosen.attempts, c.id, c.camera_id, c.findface_camera_id, c.at_utc,
-          c.roi_ltrb, c.quality, c.details, c.file_bytes, c.sha256, p.data
+          c.roi_ltrb, c.quality, c.details, c.file_bytes, c.sha256, c.committed_at, c.reason, c.exempt, p.data
 """
 _TURNS = """
 UPDATE camera SET turn = served.turn
