@@ -14,6 +14,7 @@ from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import CaptureCounts, ThreadCrew
 from vigia.application.errors import SourceEnded, SourceUnreachable
 from vigia.application.frame_windows import FrameWindows
+from vigia.application.live_tap import LiveTap
 from vigia.application.load_control import LoadControl
 from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
 from vigia.application.packet_queue import PacketQueue
@@ -114,6 +115,7 @@ class Rig:
             commit_service=LoopService("commit", self.commit.step, clock=CLOCK, wake=self.commit.work),
             counts=self.counts,
             clock=CLOCK,
+            live=LiveTap(CLOCK, fps=0.0),
         )
         self.lines = lines
         self.wiring = Wiring(

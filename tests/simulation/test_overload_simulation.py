@@ -12,6 +12,7 @@ from vigia.application.camera_pipeline import OVERLOAD, CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.camera_status import LoadReason, LoadState
 from vigia.application.crew import CaptureCounts, ThreadCrew
+from vigia.application.live_tap import LiveTap
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.service import LoopService
@@ -236,6 +237,7 @@ def test_a_camera_on_its_way_at_the_stop_is_not_lost() -> None:
         commit_service=LoopService("commit", commit.step, clock=SystemClock()),
         counts=CaptureCounts(),
         clock=site.clock,
+        live=LiveTap(site.clock, fps=0.0),
     )
     target.drain(deadline_mono_s=site.clock.mono_s() + 1.0)
     source.drain(deadline_mono_s=site.clock.mono_s() + 1.0)

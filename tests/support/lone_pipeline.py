@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.errors import SourceError
+from vigia.application.live_tap import LiveSlot
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.ports import FrameSource, VideoDecoder
@@ -34,6 +35,7 @@ class LonePipeline:
         gate: the motion gate's threshold.
         k: every so many pictures are detected on.
         roi: the region that tracks must reach.
+        live: where pictures are left for those who watch.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class LonePipeline:
         k: int = 1,
         roi: PictureRegion | None = None,
         clock: SimClock | None = None,
+        live: LiveSlot | None = None,
     ) -> None:
         self.clock = clock if clock is not None else SimClock()
         self.ledger = CameraLedger(GATE.id)
@@ -64,6 +67,7 @@ class LonePipeline:
             clock=self.clock,
             ages=DurationHistogram(),
             on_frame=self.frames.append,
+            live=live,
         )
 
     def offer(self, request: CaptureRequest) -> None:

@@ -14,12 +14,15 @@ from starlette.types import Message, Scope
 
 from outbox_rigs import capture_of
 from vigia.application.audit_port import AuditEntry
+from vigia.application.live_pictures import LivePictures
+from vigia.application.live_tap import LiveTap
 from vigia.application.ports import Clock, ManagedOutbox
 from vigia.application.site_view import CaptureQuery, Readiness
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.web_pages import capture_page
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.clock import SystemClock
+from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.lockout import LockOut
@@ -92,6 +95,7 @@ class WebSite:
         outbox: Callable[[Clock], ManagedOutbox] = MemoryOutbox,
         gate: Gate | None = None,
         host: str = "127.0.0.1",
+        live: LivePictures | None = None,
     ) -> None:
         self.clock, self.audit = SimClock(), AuditList()
         self.outbox = outbox(self.clock)
@@ -110,6 +114,7 @@ class WebSite:
                 ),
                 view=self.view,
                 operate=OperateUseCase(self.outbox, self.audit, reload=self._reload, clock=self.clock),
+                live=live or LivePictures(LiveTap(self.clock, fps=3.0), SwscaleSmallJpegs(), clock=self.clock),
                 exposition=lambda _accept: (b"vigia_cameras 2.0\n", "text/plain"),
             )
         )

@@ -11,6 +11,7 @@ from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import CaptureCounts, ThreadCrew
 from vigia.application.errors import RecognizerUnavailable, SourceEnded
+from vigia.application.live_tap import LiveTap
 from vigia.application.load_control import LoadControl
 from vigia.application.orchestrator import (
     WARM_UP_MAX_S,
@@ -124,6 +125,7 @@ class Rig:
             commit_service=LoopService("commit", self.commit.step, clock=self.clock, wake=self.commit.work),
             counts=CaptureCounts(),
             clock=self.clock,
+            live=LiveTap(self.clock, fps=0.0),
         )
         self.wiring = Wiring(
             crew=self.crew,

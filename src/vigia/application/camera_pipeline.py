@@ -13,6 +13,7 @@ from threading import Event
 from vigia.application.camera_cost import FPS_CREDIBLE_MAX, CameraCost
 from vigia.application.camera_parts import CameraParts
 from vigia.application.camera_status import CameraLoad, LoadReason, LoadState
+from vigia.application.live_tap import LiveSlot
 from vigia.application.load_control import LoadControl
 from vigia.application.packet_queue import QUEUE_FULL, PacketQueue
 from vigia.application.picture_watch import PictureWatch
@@ -75,6 +76,7 @@ class CameraPipeline:
         clock: measures costs and frame ages.
         ages: counts how old each frame was when it was done.
         on_frame: told of every decoded frame: for ground truth and displays; must be quick.
+        live: where pictures are left for those who watch; without it nobody can.
     """
 
     def __init__(  # noqa: PLR0913 - what one camera is made of, all named at the call
@@ -96,6 +98,7 @@ class CameraPipeline:
         cost: CameraCost | None = None,
         posting: PostingPolicy | None = None,
         passages: PassageMemory | None = None,
+        live: LiveSlot | None = None,
     ) -> None:
         self.cost = cost if cost is not None else CameraCost()
         self.camera = camera
@@ -116,6 +119,7 @@ class CameraPipeline:
             on_frame=on_frame,
             posting=posting if posting is not None else PostingPolicy(),
             passages=passages,
+            live=live if live is not None else LiveSlot(),
         )
         self._load = load
         self._clock = clock
@@ -287,6 +291,7 @@ class CameraPipeline:
         if self._next_parts:
             self._watch.take_over(self._next_parts.pop())
         self._fade(now_s)
+        self._watch.tick(now_s)
         if not len(self.queue):
             self._watch.advance(now_s + self._time_ahead_s)
 

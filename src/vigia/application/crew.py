@@ -13,6 +13,7 @@ from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard, ShardStatus
 from vigia.application.camera_status import CameraStatus
+from vigia.application.live_tap import LiveFeed, LiveTap
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
 from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
@@ -107,6 +108,11 @@ class Crew(Protocol):
         """After the stop: what had to be left or killed where this process has no service for it."""
         ...
 
+    @property
+    def live(self) -> LiveFeed:
+        """Its cameras' pictures, for those who watch."""
+        ...
+
     def start_shards(self) -> None:
         """Start everything but the cameras."""
         ...
@@ -156,6 +162,7 @@ class ThreadCrew:
     commit_service: LoopService
     counts: CaptureCounts
     clock: Clock
+    live: LiveTap
     unclean: Sequence[str] = field(default=(), init=False)
 
     @property

@@ -2,8 +2,9 @@
 
 Two channels a worker, so that neither waits for the other:
 
-- *control*: orders from the parent (``StopWork``, ``BeginMeasuring``, ``ShedMemory``, ``SetCameras``); news from the
-  worker (``LogEntries``, ``WorkerReport`` twice a second, ``WorkerFailed``).
+- *control*: orders from the parent (``StopWork``, ``BeginMeasuring``, ``ShedMemory``, ``SetCameras``, ``WatchLive``);
+  news from the worker (``LogEntries``, ``WorkerReport`` twice a second, ``LiveNews`` while somebody watches,
+  ``WorkerFailed``).
 - *captures*: one ``CommitCapture`` at a time, and its ``CommitAnswer`` when the capture is on disk.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
+from vigia.application.live_tap import LiveShot
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import Capture, CaptureId
 from vigia.domain.histogram import DurationHistogram
@@ -83,7 +85,16 @@ class SetCameras:
     """What else has changed in the settings that cameras go by; None = nothing. Known to whoever makes their parts."""
 
 
-Order = StopWork | BeginMeasuring | ShedMemory | SetCameras
+@dataclass(frozen=True, slots=True)
+class WatchLive:
+    """Somebody watches these cameras: send pictures, for a moment; it is said again while it is true."""
+
+    cameras: Sequence[CameraId]
+    width_px: int
+    """How wide the pictures are wanted."""
+
+
+Order = StopWork | BeginMeasuring | ShedMemory | SetCameras | WatchLive
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,13 @@ class LogEntries:
     entries: Sequence[Any]
     dropped: int = 0
     """Records that found the worker's queue full, since it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNews:
+    """Live pictures as small files, for those who watch. Bounded; the first to be dropped."""
+
+    shots: Sequence[LiveShot]
 
 
 @dataclass(frozen=True, slots=True)

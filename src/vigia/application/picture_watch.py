@@ -10,6 +10,7 @@ from dataclasses import replace
 from vigia.application.camera_cost import CameraCost
 from vigia.application.camera_parts import CameraParts, tell_regions_outside
 from vigia.application.closer_look import LookCredit
+from vigia.application.live_tap import LiveBox, LiveSlot
 from vigia.application.load_control import LoadControl
 from vigia.application.ports import Clock
 from vigia.application.sharp_look import SharpAims
@@ -20,7 +21,7 @@ from vigia.domain.camera import Camera
 from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.frame import Frame, StreamInfo
 from vigia.domain.ledger import CameraLedger, FrameFate
-from vigia.domain.motion import TrackEnd, expected_boxes
+from vigia.domain.motion import Expected, TrackEnd, expected_boxes
 from vigia.domain.motion_gate import MotionGate
 from vigia.domain.passage_memory import PassageMemory
 from vigia.domain.posting import PostingPolicy
@@ -53,8 +54,10 @@ class PictureWatch:
         on_frame: Callable[[Frame], None] | None,
         posting: PostingPolicy,
         passages: PassageMemory | None,
+        live: LiveSlot,
     ) -> None:
         self._camera = camera
+        self._live = live
         self._ledger = ledger
         self._detect = detect
         self._tracks = tracks
@@ -146,6 +149,8 @@ class PictureWatch:
             self._cost.record_detect(self._clock.mono_s() - started_s, scale=rung.scale)
             fate = FrameFate.DETECTED
         self.advance(frame.at_mono_s)
+        if self._live.watched:
+            self._show(frame)
         return fate
 
     def advance(self, at_s: float) -> None:
@@ -157,10 +162,28 @@ class PictureWatch:
         """End all tracks and hand on their best shots."""
         self._hand_on(self._tracks.end_all(self._camera.id, end))
 
+    def tick(self, now_s: float) -> None:
+        """Let go of a live picture that nobody watches any more. ``now_s``: monotonic seconds."""
+        self._live.tick(now_s)
+
     def stop(self) -> None:
         """End all tracks; the camera is no more."""
         self.end_tracks(TrackEnd.STOP)
         self._tracks.forget(self._camera.id)
+        self._live.close()
+
+    def _show(self, frame: Frame) -> None:
+        """Leave a reference to the picture for those who watch, when it is time, with what is known of its tracks."""
+        now_s = self._clock.mono_s()
+        if not self._live.is_due(now_s):
+            return
+        shown = self._tracks.shown(self._camera.id)
+        expected = Expected.of([track.snapshot for track in shown], frame.at_mono_s)
+        boxes = tuple(
+            LiveBox(track.snapshot.id, place[:4], track.quality, track.confidence, max(0.0, place[5]))
+            for track, place in zip(shown, expected.places, strict=True)
+        )
+        self._live.leave(frame, boxes, now_s=now_s)
 
     def _change_size(self, width: int, height: int) -> None:
         """The camera was set to another picture size in mid-stream, or tells it only now."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import reduce
 
 from vigia.application.crew import CrewView, OutsideFacts
+from vigia.application.live_tap import LiveFeed
 from vigia.application.ports import Clock
+from vigia.application.remote_live import RemoteLive
 from vigia.application.service import LoopService, join_all
 from vigia.application.worker_supervisor import WorkerSupervisor
 from vigia.domain.camera import Camera, CameraId
@@ -27,10 +29,12 @@ class WorkerCrew:
     Args:
         workers: one supervisor each, not started.
         clock: for deadlines.
+        live_interval_s: from one live picture of a camera to its next, seconds; 0 = none.
     """
 
     workers: Sequence[WorkerSupervisor]
     clock: Clock
+    live_interval_s: float = 0.0
 
     @property
     def cameras(self) -> Sequence[Camera]:
@@ -51,6 +55,11 @@ class WorkerCrew:
     def unclean(self) -> Sequence[str]:
         """Workers that had to be killed, and threads that workers left behind."""
         return [name for worker in self.workers for name in worker.unclean]
+
+    @property
+    def live(self) -> LiveFeed:
+        """Their cameras' pictures."""
+        return RemoteLive(self.workers, interval_s=self.live_interval_s)
 
     @property
     def windows(self) -> dict[tuple[CameraId, int], ProcessedWindow]:

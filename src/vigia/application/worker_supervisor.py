@@ -8,6 +8,7 @@ life begins with the same cameras; more than ``deaths_max`` deaths within ``deat
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from vigia.application.messages import (
     Channel,
     ChannelClosed,
     ChannelFull,
+    LiveNews,
     LogEntries,
     Order,
     SetCameras,
@@ -27,6 +29,7 @@ from vigia.application.messages import (
 )
 from vigia.application.ports import CaptureStore, Clock
 from vigia.application.remote_commit import CaptureDesk
+from vigia.application.remote_live import LiveInbox
 from vigia.application.service import LoopService
 from vigia.application.worker_books import WorkerBooks
 from vigia.domain.camera import Camera
@@ -131,6 +134,7 @@ class WorkerSupervisor:
         self.name = name
         self.cameras = tuple(cameras)
         self.books = WorkerBooks(name, cameras)
+        self.live = LiveInbox(clock)
         self.service = LoopService(name, self.step, clock=clock, on_exit=self._thread_ended)
         self.unclean: list[str] = []
         self._launch = launch
@@ -226,6 +230,7 @@ class WorkerSupervisor:
         self._lives += 1
         self._heard_s = self._moved_s = self._clock.mono_s()
         self._beats, self._why, self._drops_told = -1, None, 0
+        self.live.begin_life()
         self._orders.clear()
         if self._measuring:
             self._orders.append(BeginMeasuring())
@@ -257,6 +262,9 @@ class WorkerSupervisor:
             except ChannelFull:
                 return
             self._orders.popleft()
+        if (watch := self.live.order()) is not None:
+            with suppress(ChannelFull):
+                process.control.send(watch, timeout_s=0.0)
 
     def _hear(self, message: object) -> None:
         now_s = self._clock.mono_s()
@@ -270,6 +278,8 @@ class WorkerSupervisor:
             if message.beats != self._beats or not message.commit_room or message.final:
                 self._beats, self._moved_s = message.beats, now_s
             self.books.take(message)
+        elif isinstance(message, LiveNews):
+            self.live.take(message)
         elif isinstance(message, WorkerFailed):
             self._why = message.text
 

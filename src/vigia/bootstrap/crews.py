@@ -158,6 +158,7 @@ def thread_crew(
         commit_service=LoopService("commit", commit.step, clock=clock, wake=commit.work),
         counts=hooks.counts,
         clock=clock,
+        live=hot_path.live,
     )
 
 

@@ -14,6 +14,7 @@ from vigia.application.camera_line import CameraLine
 from vigia.application.camera_parts import CameraParts
 from vigia.application.camera_pipeline import CameraPipeline
 from vigia.application.camera_shard import CameraShard
+from vigia.application.live_tap import LiveTap
 from vigia.application.load_control import LoadControl, LoadLimits
 from vigia.application.packet_queue import PacketQueue
 from vigia.application.ports import Clock, DecoderFactory, FaceDetector, FrameSource
@@ -81,6 +82,8 @@ class HotPath:
         self._loop_files = loop_files
         self._on_frame = on_frame
         self._decoders = decoders
+        self.live = LiveTap(clock, fps=settings.web.live_fps)
+        """Pictures of the cameras that somebody watches."""
         self._event_ids = itertools.count(first_id, id_step)
         self._expected = CostExpectation()
         self._tracks = tracks if tracks is not None else track_manager(settings, ids=itertools.count(first_id, id_step))
@@ -149,6 +152,7 @@ class HotPath:
             ages=shard.ages,
             on_frame=self._on_frame,
             cost=CameraCost(self._expected_of(parts, detect)),
+            live=self.live.slot(camera.id),
         )
         pipeline.reconfigure(parts)  # all of them, before its first packet
         return CameraLine(camera, stream, stream.make_service(), pipeline, ledger, shard)

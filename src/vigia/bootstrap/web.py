@@ -4,6 +4,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from vigia.application.live_pictures import LivePictures
 from vigia.application.ports import Clock
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.web_entry import tls_files, user_file
@@ -11,6 +12,7 @@ from vigia.bootstrap.web_view import RunParts, RunView
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.i18n.catalogue import language
 from vigia.infrastructure.metrics.exposition import Exposition
+from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.audit_file import AuditFile
@@ -55,6 +57,7 @@ def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> 
         view=view,
         operate=OperateUseCase(parts.outbox, audit, reload=reload, clock=clock),
         exposition=Exposition(view.figures),
+        live=LivePictures(parts.orchestrator.wiring.crew.live, SwscaleSmallJpegs(), clock=clock),
     )
     if chosen.exposed:
         logger.warning(

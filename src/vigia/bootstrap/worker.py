@@ -7,6 +7,7 @@ collection is this process's own affair, so that no other worker's shard ever wa
 
 import logging
 from collections import Counter
+from contextlib import suppress
 
 from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import CaptureCounts, ThreadCrew
@@ -20,11 +21,13 @@ from vigia.application.messages import (
     SetCameras,
     ShedMemory,
     StopWork,
+    WatchLive,
     WorkerFailed,
     WorkerReport,
 )
 from vigia.application.ports import Clock
 from vigia.application.remote_commit import RemoteStore
+from vigia.application.remote_live import LiveCourier
 from vigia.application.service import LoopService, Service, join_all
 from vigia.application.service_watch import ServiceWatch, cause
 from vigia.application.use_cases.commit_captures import CaptureRequest
@@ -40,6 +43,7 @@ from vigia.infrastructure.i18n import translate_error
 from vigia.infrastructure.logging.forwarding import LogForwarder
 from vigia.infrastructure.memory import MemoryManager, steady_heap, trim_heap
 from vigia.infrastructure.metrics import ProcessFacts
+from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 
 logger = logging.getLogger("vigia.workers")
 
@@ -58,7 +62,7 @@ LEFT_S = 0.1
 
 
 class News:
-    """Sends log records and reports to the parent.
+    """Sends log records, reports and live pictures to the parent.
 
     Owner: the thread of ``service``. Bounds: one batch of records in hand; the rest waits in the log's queue, which
     drops and counts when the parent does not read.
@@ -69,6 +73,7 @@ class News:
         self.log: LogForwarder | None = None
         self.work: Worker | None = None
         """Reports begin once it is there."""
+        self.live: LiveCourier | None = None
         self._channel = channel
         self._clock = clock
         self._batch: LogEntries | None = None
@@ -82,11 +87,19 @@ class News:
             if self.work is not None and now_s >= self._next_report_s:
                 self._next_report_s = now_s + REPORT_S
                 self._channel.send(self.work.report(), timeout_s=SEND_TIMEOUT_S)
+            self._send_live()
         except ChannelFull:
             return NEWS_S
         except ChannelClosed:
             return None
         return 0.0 if more else NEWS_S
+
+    def _send_live(self) -> None:
+        """Send new pictures to those who watch; drop them where the parent does not read."""
+        pictures = None if self.live is None else self.live.news()
+        if pictures is not None:
+            with suppress(ChannelFull):
+                self._channel.send(pictures, timeout_s=0.0)
 
     def finish(self, last: object) -> None:
         """After the thread has ended: the rest of the log, then ``last``."""
@@ -150,6 +163,7 @@ class Worker:
         memory.start()
         crew.start_shards()
         crew.start_cameras()
+        self._news.live = LiveCourier(crew.live, SwscaleSmallJpegs())
         self._news.work = self
         while True:
             try:
@@ -158,18 +172,25 @@ class Worker:
                 return EXIT_ORPHANED
             if isinstance(order, StopWork):
                 return self._stop(order.left_s)
-            if isinstance(order, BeginMeasuring):
-                crew.begin_measuring()
-            elif isinstance(order, SetCameras):
-                crew.set_cameras(order.cameras, order.rules)
-            elif isinstance(order, ShedMemory):
-                for shard in crew.shards:
-                    shard.shed()
-                trim_heap()
+            self._obey(order)
             failure = watch.look(main=[*crew.main_services, self._news.service], side=[*crew.camera_services, memory])
             if failure is not None:
                 self._end_news(WorkerFailed(cause(failure)))
                 return EXIT_FAILED
+
+    def _obey(self, order: object) -> None:
+        """Carry out an order that does not end the work; None is none."""
+        crew = self._crew
+        if isinstance(order, BeginMeasuring):
+            crew.begin_measuring()
+        elif isinstance(order, SetCameras):
+            crew.set_cameras(order.cameras, order.rules)
+        elif isinstance(order, WatchLive):
+            crew.live.watch(order.cameras, width_px=order.width_px)
+        elif isinstance(order, ShedMemory):
+            for shard in crew.shards:
+                shard.shed()
+            trim_heap()
 
     def report(self, *, final: bool = False, survivors: tuple[str, ...] = ()) -> WorkerReport:
         """Everything that is known of this worker now."""

@@ -90,6 +90,16 @@ class Association(NamedTuple):
     """None when the event started the track."""
 
 
+class ShownTrack(NamedTuple):
+    """An open track as it is shown."""
+
+    snapshot: TrackSnapshot
+    quality: float
+    """Of its best shot so far, in [0, 1]."""
+    confidence: float
+    """The detector's, of its last event."""
+
+
 _Planned: TypeAlias = tuple[FaceEvent, Match | None, TrackSnapshot | None, Motion | None]
 """An event, what it matched, the track as it was then, and its motion afterwards: None for one that starts a track."""
 
@@ -214,6 +224,15 @@ class ManageTracksUseCase:
             return []
         with state.lock:
             return [track.snapshot for track in state.tracks.values()]
+
+    def shown(self, camera_id: CameraId) -> list[ShownTrack]:
+        """The open tracks of a camera with how good they are, for display."""
+        state = self._cameras.get(camera_id)
+        if state is None or not state.tracks:
+            return []
+        with state.lock:
+            tracks = list(state.tracks.values())
+            return [ShownTrack(t.snapshot, t.best.quality.score, t.last.confidence) for t in tracks]
 
     def forget(self, camera_id: CameraId) -> None:
         """Drop a removed camera's state; end its tracks first."""

@@ -72,6 +72,8 @@ class WebSettings(Section):
     """Minutes without a request after which one has to log in again."""
     password_file: UsablePath | None = None
     """Users and the hashes of their passwords (mode 0600); empty = ``web-users.json`` in ``data_dir``."""
+    live_fps: Annotated[float, Field(ge=0.0, le=10.0)] = 3.0
+    """Live pictures a second of a camera, while somebody watches it; 0 = none are shown."""
     metrics_public: bool = False
     """``/metrics`` answers anybody; it holds no pictures and no passwords, but the ids of the cameras."""
     metrics_token: Annotated[SecretStr, Field(max_length=1024), AfterValidator(_token)] | None = None
