@@ -478,3 +478,20 @@ def test_details_are_plain_whatever_a_shard_puts_in() -> None:
 def test_options_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="queue"):
         replace(CommitOptions(backoff=Backoff()), **change)
+
+
+def test_with_stamps_a_capture_says_when_it_was_offered_taken_and_encoded() -> None:
+    bench = Bench(CommitOptions(stamps=True))
+
+    class SlowEncoder(NamingEncoder):
+        def encode_jpeg(self, *args: Any, **options: Any) -> bytes:
+            bench.clock.advance(0.5)
+            return super().encode_jpeg(*args, **options)
+
+    bench.commits._encoder = SlowEncoder()
+    began_s = bench.clock.utc().timestamp()
+    bench.commits.offer(request_of(3))
+    bench.clock.advance(2.0)
+    bench.run()
+    (entry,) = bench.outbox.entries()
+    assert entry.details["stamps"] == {"offered": began_s, "taken": began_s + 2.0, "encoded": began_s + 2.5}

@@ -125,6 +125,8 @@ class ApplicationOrchestrator:
         self._fps = 0.0
         self._watch = ServiceWatch()
         self.survivors: list[str] = []
+        self.stop_deadline_mono_s = float("-inf")
+        """Until when a stop that has begun may take; set by ``stop``."""
 
     def request_stop(self) -> None:
         """Ask the run to end. Idempotent; any thread; never blocks."""
@@ -186,7 +188,7 @@ class ApplicationOrchestrator:
         self._stop.set()
         self._steady_to = (clock.mono_s(), self.ledger().frames_decoded)
         begun_s = clock.mono_s()
-        deadline_s = begun_s + self._drain_timeout_s
+        deadline_s = self.stop_deadline_mono_s = begun_s + self._drain_timeout_s
         wiring.crew.stop(begun_s=begun_s, deadline_s=deadline_s)
         logger.info("Stopping: delivery")
         wiring.send.begin_drain(deadline_s)

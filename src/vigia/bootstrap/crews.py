@@ -98,6 +98,7 @@ def without_secrets(settings: Settings) -> Settings:
             "outbox": settings.outbox.model_copy(
                 update={"url": None, "encryption_keys": None, "encryption_key_file": None}
             ),
+            "tracing": settings.tracing.model_copy(update={"headers": None}),
             "cameras": tuple(camera.model_copy(update={"token": None}) for camera in settings.cameras),
         }
     )
@@ -189,6 +190,7 @@ def _commit(settings: Settings, store: CaptureStore, *, hooks: CaptureHooks, clo
         options=CommitOptions(
             queue_size=chosen.queue_size,
             offer_timeout_s=chosen.queue_wait_s,
+            stamps=settings.tracing.enabled,
             picture=PictureRules(
                 mode=PictureMode(chosen.picture),
                 crop_margin=chosen.crop_margin,

@@ -51,6 +51,7 @@ def running_logger(settings: Settings, *, clock: Clock, console: TextIO | None =
     secrets += [] if url is None else PostgresAddress(url.get_secret_value()).secrets
     token = settings.web.metrics_token
     secrets += [] if token is None else [token.get_secret_value()]
+    secrets += settings.tracing.secrets
     secrets += [] if keys is None else [*keys.get_secret_value().replace(",", " ").split()]
     async_logger = AsyncLogger(sinks, clock=clock, queue_size=settings.log.queue_size, secrets=secrets)
     async_logger.start()

@@ -39,6 +39,7 @@ from vigia.bootstrap.parts import (
     findface_client,
     resolved_model,
 )
+from vigia.bootstrap.traces import RunTraces, run_traces
 from vigia.bootstrap.web_entry import web_services
 from vigia.bootstrap.web_view import RunParts
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
@@ -138,16 +139,17 @@ class System:
         steady_heap()
         model = resolved_model(settings)
         self._model = model[0].name
+        traces = run_traces(settings, clock=self._clock)
         outbox = wait_for_outbox(settings, clock=self._clock, stop=self._stop)
         if outbox is None:
             return None
         with contextlib.closing(outbox):
             client = findface_client(settings, clock=self._clock)
             with contextlib.closing(client):
-                return self._run_with(outbox, client, model)
+                return self._run_with(outbox, client, model, traces)
 
     def _run_with(
-        self, outbox: ManagedOutbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path]
+        self, outbox: ManagedOutbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path], traces: RunTraces
     ) -> RunFacts | None:
         settings = self._settings
         recognizer = FindfaceRecognizer(
@@ -172,9 +174,10 @@ class System:
             if not cameras:
                 return None
             session.pop_all()
-        send = self._send(outbox, recognizer, sync)
+        traced = traces.outbox(outbox)
+        send = self._send(traced, traces.recognizer(recognizer), sync)
         senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
-        hands = self._hire([*without_tokens(cameras)], outbox=outbox, senders=senders, model=model)
+        hands = self._hire([*without_tokens(cameras)], outbox=traced, senders=senders, model=model)
         side = [
             *watch.services(hands.crew),
             LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
@@ -200,6 +203,7 @@ class System:
         if self._options.web:
             parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings)
             side += web_services(parts, reload=self.request_reload, clock=self._clock)
+        traces.start()
         memory.freeze_startup()
         memory.start()
         try:
@@ -212,6 +216,7 @@ class System:
                 gc_pause_max_s=max(pauses.max_s, outside.gc_pause_max_s),
             )
         finally:
+            traces.stop(deadline_mono_s=orchestrator.stop_deadline_mono_s)
             memory.stop()
         if orchestrator.failure is not None:
             raise orchestrator.failure

@@ -22,6 +22,7 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from vigia.application.capture_trace import ENCODED, OFFERED, STAMPS, TAKEN, Instant
 from vigia.application.errors import OutboxUnavailable, PermanentError
 from vigia.application.picture_posting import make_posted_picture
 from vigia.application.plain_values import plain
@@ -69,6 +70,8 @@ class CommitOptions:
     """What posted pictures are like, of requests that do not say."""
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.25, cap_s=10.0))
     """Between two attempts to write to a disk that does not take it."""
+    stamps: bool = False
+    """Write into each capture's details when it was offered, taken and encoded: for its trace."""
 
     def __post_init__(self) -> None:
         if self.queue_size < 1 or self.offer_timeout_s < 0.0:
@@ -150,6 +153,9 @@ class CommitCapturesUseCase:
                 caller tells and books it as lost.
         """
         deadline_mono_s = self._clock.mono_s() + self._options.offer_timeout_s
+        if self._options.stamps:
+            offered = {OFFERED: self._clock.utc().timestamp()}
+            request = replace(request, details=request.details | {STAMPS: offered})
         while not self._take(request):
             failing_since_s = self._disk_failing_since_mono_s
             if failing_since_s is not None and self._clock.mono_s() >= failing_since_s + self._options.offer_timeout_s:
@@ -278,6 +284,7 @@ class CommitCapturesUseCase:
         picture = event.picture
         if picture is None:
             raise PermanentError("event %(event)s has no picture any more", event=event.id)
+        taken = Instant.now(self._clock) if self._options.stamps else None
         left, top, right, bottom = (float(edge) for edge in event.box_xyxy)
         posted = make_posted_picture(
             self._encoder,
@@ -286,7 +293,10 @@ class CommitCapturesUseCase:
             rules=request.picture if request.picture is not None else self._options.picture,
             frame_boxes_xyxy=event.frame_boxes_xyxy,
         )
-        made = {"crop": posted.plan.crop_ltrb, "jpeg_quality": posted.jpeg_quality}
+        made: dict[str, Any] = {"crop": posted.plan.crop_ltrb, "jpeg_quality": posted.jpeg_quality}
+        if taken is not None:
+            encoded = {TAKEN: taken.wall_s, ENCODED: taken.wall_at(self._clock.mono_s())}
+            made[STAMPS] = request.details.get(STAMPS, {}) | encoded
         return Capture(
             id=CaptureId(uuid4().hex),
             camera_id=request.camera.id,

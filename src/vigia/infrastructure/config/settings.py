@@ -30,6 +30,7 @@ from vigia.infrastructure.config.layer import NOWHERE, Layer, Problem
 from vigia.infrastructure.config.own_settings import OwnSettings, OwnValue, culprit, disagreement
 from vigia.infrastructure.config.problems import HIDDEN, combined, shown_url
 from vigia.infrastructure.config.section import UsablePath, invalid, without_empty_values
+from vigia.infrastructure.config.tracing_section import TracingSettings
 from vigia.infrastructure.config.vision_sections import (
     CaptureSettings,
     DetectorSettings,
@@ -130,6 +131,8 @@ class Settings(BaseSettings):
     """When memory is tidied."""
     web: WebSettings = WebSettings()
     """The web server: dashboard, actions, metrics."""
+    tracing: TracingSettings = TracingSettings()
+    """Traces of captures' lives."""
     camera_list: Literal["auto", "config", "findface", "both"] = "auto"
     """Where the cameras come from: ``cameras:`` (``config``), FindFace, or both; ``auto``: ``cameras:``, when it lists
     any, else FindFace."""

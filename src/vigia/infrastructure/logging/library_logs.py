@@ -23,6 +23,7 @@ LIBRARIES: Final[Mapping[str, int]] = MappingProxyType(
         "httpx": logging.DEBUG,
         "httpcore": logging.DEBUG,
         "urllib3": logging.DEBUG,
+        "opentelemetry": logging.DEBUG,
         "asyncio": logging.WARNING,
         "uvicorn": logging.WARNING,
         "py.warnings": logging.WARNING,
