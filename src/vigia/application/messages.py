@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
+from vigia.application.gallery_values import GalleryItem
 from vigia.application.live_tap import LiveShot
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import Capture, CaptureId
@@ -108,6 +109,13 @@ class LogEntries:
 
 @dataclass(frozen=True, slots=True)
 class LiveNews:
+@dataclass(frozen=True, slots=True)
+class GalleryNews:
+    """What the dashboard remembers of shots and tracks. Bounded; sent when nothing else waits."""
+
+    items: Sequence[GalleryItem]
+
+
     """Live pictures as small files, for those who watch. Bounded; the first to be dropped."""
 
     shots: Sequence[LiveShot]

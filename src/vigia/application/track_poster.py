@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.application.use_cases.manage_tracks_use_case import Association
 from vigia.domain.appearance import describe
-from vigia.domain.camera import Camera
+from vigia.domain.camera import Camera, CameraId
 from vigia.domain.errors import VigiaError
 from vigia.domain.event import FaceEvent, Quality
 from vigia.domain.ledger import CameraLedger, FilterReason, TrackFate
@@ -25,6 +25,7 @@ from vigia.domain.posted_picture import PictureRules
 from vigia.domain.posting import PostingPolicy, PostReason, Shot, ShotSelection
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
+from vigia.domain.track_note import TrackNote
 
 logger = logging.getLogger("vigia.shard")
 
@@ -50,6 +51,32 @@ class TrackWitness(Protocol):
         ...
 
 
+@runtime_checkable
+class NoteKeeper(Protocol):
+    """A sink that also wants to know how a track's shots were chosen. Told in the shard's thread; must be quick."""
+
+    def new_note(self) -> TrackNote:
+        """For the events of a track that begins."""
+        ...
+
+    def shot_sent(self, camera_id: CameraId, track_id: int, selection: ShotSelection) -> None:
+        """A shot of a track that goes on was taken."""
+        ...
+
+    def passage_over(
+        self,
+        camera_id: CameraId,
+        track_id: int,
+        selection: ShotSelection,
+        *,
+        fate: TrackFate,
+        reason: FilterReason | None,
+        track_filter: TrackFilter,
+    ) -> None:
+        """A track is over; once for each, after its shots. ``track_filter``: what it was held against."""
+        ...
+
+
 class CloserJudge(Protocol):
     """Judges shots once more, closer."""
 
@@ -67,7 +94,8 @@ class TrackPoster:
         camera: whose tracks.
         policy: which shots are sent, and when.
         track_filter: which tracks and shots are worth sending.
-        captures: takes the shots; one that is a ``TrackWitness`` too is told of every track's end.
+        captures: takes the shots; one that is a ``TrackWitness`` too is told of every track's end, one that is a
+            ``NoteKeeper`` gets notes of how shots were chosen.
         ledger: where tracks end, in the books.
         memory: of the passages captured before; None = a track that broke is captured again.
         closer: decides between the best shot of a track and its rival; None = the score alone does.
@@ -89,6 +117,7 @@ class TrackPoster:
         self._filter = track_filter
         self._captures = captures
         self._witness = captures if isinstance(captures, TrackWitness) else None
+        self._keeper = captures if isinstance(captures, NoteKeeper) else None
         self._ledger = ledger
         self._memory = memory
         self._closer = closer
@@ -128,9 +157,13 @@ class TrackPoster:
             event, selection = association.event, self._open.get(association.track_id)
             fits = self._filter.shot_fits(event)
             if selection is None:
-                self._open[association.track_id] = ShotSelection(self._policy, event, fits=fits)
+                selection = self._open[association.track_id] = ShotSelection(self._policy, event, fits=fits)
+                if self._keeper is not None:
+                    selection.note = self._keeper.new_note()
             else:
                 selection.add(event, fits=fits)
+            if selection.note is not None:
+                selection.note.add(event, is_best=selection.best is event)
 
     def post_due(self, now_s: float) -> None:
         """Send what is due while tracks go on. ``now_s``: the camera's time, seconds."""
@@ -146,6 +179,8 @@ class TrackPoster:
             if due is not None:
                 shot, reason = due
                 self._offer(track_id, selection, shot, reason=reason.value, chosen_as=reason)
+                if self._keeper is not None and shot.sent:
+                    self._keeper.shot_sent(self._camera.id, track_id, selection)
 
     def close(self, ended: Sequence[Track]) -> None:
         """Send what is left of tracks that are over, and book where they ended."""
@@ -163,7 +198,7 @@ class TrackPoster:
                 self._memory.extend(known, self._trace(selection))
             if known is not None or selection.suppressed:
                 logger.debug("Camera %s: track %d is of a passage captured already", self._camera.name, track.id)
-                self._book(track, TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
+                self._book(track, selection, TrackFate.FILTERED, reason=FilterReason.DUPLICATE)
                 return
         if reason is None:
             self._compare(selection)
@@ -171,20 +206,24 @@ class TrackPoster:
             for shot, chosen_as in selection.final():
                 self._offer(track.id, selection, shot, reason=end, chosen_as=chosen_as)
         if selection.sent:
-            self._book(track, TrackFate.CAPTURED, was_sending=True)
+            self._book(track, selection, TrackFate.CAPTURED)
             if self._memory is not None and track.end in BREAKS:
                 self._memory.remember(self._trace(selection))
         elif selection.lost:
-            self._book(track, TrackFate.LOST)
+            self._book(track, selection, TrackFate.LOST)
         else:
-            self._book(track, TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
+            self._book(track, selection, TrackFate.FILTERED, reason=reason or FilterReason.NO_PICTURE)
 
     def _book(
-        self, track: Track, fate: TrackFate, *, reason: FilterReason | None = None, was_sending: bool = False
+        self, track: Track, selection: ShotSelection, fate: TrackFate, *, reason: FilterReason | None = None
     ) -> None:
-        self._ledger.book_track(fate, reason=reason, was_sending=was_sending)
+        self._ledger.book_track(fate, reason=reason, was_sending=fate is TrackFate.CAPTURED)
         if self._witness is not None:
             self._witness.track_ended(track, fate, reason)
+        if self._keeper is not None:
+            self._keeper.passage_over(
+                self._camera.id, track.id, selection, fate=fate, reason=reason, track_filter=self._filter
+            )
 
     def _compare(self, selection: ShotSelection) -> None:
         """Look closer at the best shot and its rival, where there is one that is nearly as good."""
@@ -216,6 +255,8 @@ class TrackPoster:
         else:
             self._ledger.book_shot(first=not selection.sent)
             selection.mark_sent(shot)
+            if selection.note is not None:
+                selection.note.mark_sent(event)
 
     def _look_at(self, selection: ShotSelection, event: FaceEvent) -> None:
         """Note once what the person looks like, as long as there is a picture."""

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vigia.application.errors import ApplicationError
+from vigia.application.gallery_values import GalleryItem
 from vigia.application.messages import (
     BeginMeasuring,
     Channel,
     ChannelClosed,
     ChannelFull,
+    GalleryNews,
     LiveNews,
     LogEntries,
     Order,
@@ -44,6 +46,10 @@ REAP_TIMEOUT_S = 5.0
 """A process that was killed is gone within moments; one in an uninterruptible read of a dead disk is not waited for."""
 MARGIN_MAX_S = 0.5
 """What a worker is given less than there is, so that its last report comes in time."""
+
+
+def nobody(_item: GalleryItem) -> None:
+    """Nothing is remembered."""
 
 
 class WorkerLost(ApplicationError):
@@ -115,11 +121,12 @@ class WorkerSupervisor:
         store: the outbox.
         on_committed: told of every capture that is on disk.
         on_log: tells what the worker logged.
+        on_gallery: keeps what the dashboard remembers.
         clock: for silences and deadlines.
         limits: when to give up on it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a worker gives and takes, all named at the call
         self,
         name: str,
         cameras: Sequence[Camera],
@@ -128,6 +135,7 @@ class WorkerSupervisor:
         store: CaptureStore,
         on_committed: Callable[[Capture], None],
         on_log: Callable[[Sequence[Any]], None],
+        on_gallery: Callable[[GalleryItem], None] = nobody,
         clock: Clock,
         limits: WorkerLimits | None = None,
     ) -> None:
@@ -141,6 +149,7 @@ class WorkerSupervisor:
         self._store = store
         self._on_committed = on_committed
         self._on_log = on_log
+        self._on_gallery = on_gallery
         self._clock = clock
         self._limits = limits if limits is not None else WorkerLimits()
         self._orders: deque[Order] = deque(maxlen=64)  # from other threads; sheds repeat, so the oldest may go
@@ -278,6 +287,9 @@ class WorkerSupervisor:
             if message.beats != self._beats or not message.commit_room or message.final:
                 self._beats, self._moved_s = message.beats, now_s
             self.books.take(message)
+        elif isinstance(message, GalleryNews):
+            for item in message.items:
+                self._on_gallery(item)
         elif isinstance(message, LiveNews):
             self.live.take(message)
         elif isinstance(message, WorkerFailed):

@@ -9,6 +9,7 @@ from vigia.application.camera_keeper import CameraKeeper
 from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import SHARDS_SHARE, CaptureCounts, ThreadCrew
+from vigia.application.gallery_desk import GalleryDesk, GallerySink
 from vigia.application.placement import place
 from vigia.application.ports import CaptureStore, Clock, FaceDetector
 from vigia.application.service import LoopService
@@ -41,6 +42,8 @@ class CaptureHooks:
     counts: CaptureCounts
     """Kept by the two above."""
     wake_senders: Callable[[], None] = _nothing
+    gallery: GalleryDesk | None = None
+    """Told by the shards of shots and of tracks' ends; None = nobody wants to remember them."""
 
 
 class ShardLines:
@@ -147,7 +150,8 @@ def thread_crew(
         shard, _ = hot_path.shard(name, make_detector(), cameras=max(1, len(cameras)))
         shards.append(shard)
         services.append(_shard_service(shard, step_of(shard), drain_s=drain_s, clock=clock))
-    maker = ShardLines(hot_path, shards, captures=commit)
+    sink = commit if hooks.gallery is None else GallerySink(commit, hooks.gallery)
+    maker = ShardLines(hot_path, shards, captures=sink)
     lines = [
         maker.line(camera, shard) for (_, cameras), shard in zip(groups, shards, strict=True) for camera in cameras
     ]

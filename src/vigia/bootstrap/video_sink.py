@@ -12,6 +12,7 @@ from vigia.domain.camera import CameraId
 from vigia.domain.capture import Capture, CaptureId
 from vigia.domain.errors import TransitionError
 from vigia.domain.event import Box
+from vigia.domain.face_crop import crop_around
 from vigia.domain.frame import Picture
 from vigia.domain.ledger import FilterReason, TrackFate
 from vigia.domain.obstacles import obstacles
@@ -22,8 +23,6 @@ from vigia.infrastructure.report.directory import FACES_NAME, ReportDirectory
 from vigia.infrastructure.report.records import CaptureRecord, JsonLines, Shot, TrackRecord
 from vigia.infrastructure.video.jpeg import SimpleJpegEncoder
 
-CROP_MARGIN = 0.5
-"""Kept around a face on every side, in sides of the face."""
 CROP_MAX_PX = 640
 CROP_QUALITY = 92
 THUMB_MAX_PX = 200
@@ -194,19 +193,3 @@ class VideoSink:
         scale = min(1.0, side_px / max(wide, high))
         size_wh = (max(2, round(wide * scale)), max(2, round(high * scale)))
         path.write_bytes(self._encoder.encode_jpeg(picture, quality=quality, crop_ltrb=ltrb, size_wh=size_wh))
-
-
-def crop_around(box_xyxy: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """A square around a face, cut to the picture, at even pixels: left, top, right, bottom."""
-    left, top, right, bottom = (float(edge) for edge in box_xyxy)
-    half = max((0.5 + CROP_MARGIN) * max(right - left, bottom - top), 8.0)
-    x, y = (left + right) / 2.0, (top + bottom) / 2.0
-    x0, x1 = _even_span(x - half, x + half, width)
-    y0, y1 = _even_span(y - half, y + half, height)
-    return x0, y0, x1, y1
-
-
-def _even_span(low: float, high: float, side: int) -> tuple[int, int]:
-    begin = min(max(int(low), 0), max(side - 2, 0)) & ~1
-    end = min(max(int(high), begin + 2), side)
-    return begin, end if (end - begin) % 2 == 0 or end == side else end - 1

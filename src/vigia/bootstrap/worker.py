@@ -12,6 +12,8 @@ from contextlib import suppress
 from vigia.application.camera_shard import CameraShard
 from vigia.application.crew import CaptureCounts, ThreadCrew
 from vigia.application.frame_windows import FrameWindows
+from vigia.application.gallery_desk import GalleryDesk
+from vigia.application.gallery_parcels import ParcelBox
 from vigia.application.messages import (
     BeginMeasuring,
     Channel,
@@ -32,6 +34,7 @@ from vigia.application.service import LoopService, Service, join_all
 from vigia.application.service_watch import ServiceWatch, cause
 from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.crews import CaptureHooks, Step, thread_crew
+from vigia.bootstrap.gallery import desk_service, gallery_desk
 from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.parts import WEAK_SHARE, detector_factory
 from vigia.bootstrap.worker_task import WorkerTask
@@ -62,7 +65,7 @@ LEFT_S = 0.1
 
 
 class News:
-    """Sends log records, reports and live pictures to the parent.
+    """Sends log records, reports, live pictures and what the dashboard remembers to the parent.
 
     Owner: the thread of ``service``. Bounds: one batch of records in hand; the rest waits in the log's queue, which
     drops and counts when the parent does not read.
@@ -76,6 +79,7 @@ class News:
         self.live: LiveCourier | None = None
         self._channel = channel
         self._clock = clock
+        self.gallery: ParcelBox | None = None
         self._batch: LogEntries | None = None
         self._next_report_s = 0.0
 
@@ -90,12 +94,23 @@ class News:
             self._send_live()
         except ChannelFull:
             return NEWS_S
+            self._send_gallery()
         except ChannelClosed:
             return None
         return 0.0 if more else NEWS_S
 
     def _send_live(self) -> None:
         """Send new pictures to those who watch; drop them where the parent does not read."""
+    def _send_gallery(self) -> None:
+        """Send what the dashboard remembers; it waits where the parent does not read."""
+        box = self.gallery
+        parcel = None if box is None else box.take()
+        if box is not None and parcel is not None:
+            try:
+                self._channel.send(parcel, timeout_s=0.0)
+            except ChannelFull:
+                box.put_back(parcel)
+
         pictures = None if self.live is None else self.live.news()
         if pictures is not None:
             with suppress(ChannelFull):
@@ -148,6 +163,7 @@ class Worker:
         self._facts = ProcessFacts()
         steady_heap()
         self._crew = self._wire()
+        self._gallery: LoopService | None = None
         self._memory = MemoryManager(
             clock,
             is_idle=lambda: self._crew.is_idle,
@@ -158,9 +174,10 @@ class Worker:
 
     def run(self) -> int:
         """Work; return the exit code."""
-        crew, memory, watch = self._crew, self._memory, ServiceWatch()
-        memory.freeze_startup()
-        memory.start()
+        crew, watch = self._crew, ServiceWatch()
+        self._memory.freeze_startup()
+        for service in self._side:
+            service.start()
         crew.start_shards()
         crew.start_cameras()
         self._news.live = LiveCourier(crew.live, SwscaleSmallJpegs())
@@ -173,7 +190,9 @@ class Worker:
             if isinstance(order, StopWork):
                 return self._stop(order.left_s)
             self._obey(order)
-            failure = watch.look(main=[*crew.main_services, self._news.service], side=[*crew.camera_services, memory])
+            failure = watch.look(
+                main=[*crew.main_services, self._news.service], side=[*crew.camera_services, *self._side]
+            )
             if failure is not None:
                 self._end_news(WorkerFailed(cause(failure)))
                 return EXIT_FAILED
@@ -223,6 +242,21 @@ class Worker:
         task = self._task
         hot_path = HotPath(
             task.settings,
+    @property
+    def _side(self) -> list[Service]:
+        """A failure here is told, and costs nothing else."""
+        return [self._memory] if self._gallery is None else [self._memory, self._gallery]
+
+    def _gallery_desk(self) -> GalleryDesk | None:
+        """What tells the parent's dashboard, where that wants to know."""
+        if not self._task.gallery:
+            return None
+        box = ParcelBox()
+        desk = gallery_desk(self._task.settings, deliver=box.put)
+        self._gallery = desk_service(desk, clock=self._clock)
+        self._news.gallery = box
+        return desk
+
             clock=self._clock,
             loop_files=task.loop_files,
             on_frame=self._windows.see if task.windows else None,
@@ -236,7 +270,12 @@ class Worker:
             make_detector=detector_factory(task.settings, task.model, weak_share=WEAK_SHARE),
             store=self._store,
             # The parent counts commits.
-            hooks=CaptureHooks(committed=lambda *_: None, failed=self._capture_failed, counts=CaptureCounts()),
+            hooks=CaptureHooks(
+                committed=lambda *_: None,
+                failed=self._capture_failed,
+                counts=CaptureCounts(),
+                gallery=self._gallery_desk(),
+            ),
             clock=self._clock,
             step_of=self._beating,
         )
@@ -265,6 +304,8 @@ class Worker:
         last_s = max(deadline_s, self._clock.mono_s()) + LEFT_S
         survivors = [
             f"{self._task.name}/{name}" for name in join_all(services, deadline_mono_s=last_s, clock=self._clock)
+        if self._gallery is not None:
+            self._gallery.request_stop()
         ]
         self._memory.stop(timeout_s=LEFT_S)
         self._end_news(self.report(final=True, survivors=tuple(survivors)))

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vigia.application.gallery_values import GalleryItem
 from vigia.application.ports import CaptureStore, Clock
 from vigia.application.worker_crew import WorkerCrew
-from vigia.application.worker_supervisor import WorkerLimits, WorkerProcess, WorkerSupervisor
+from vigia.application.worker_supervisor import WorkerLimits, WorkerProcess, WorkerSupervisor, nobody
 from vigia.bootstrap.crews import placed, tell_committed, without_secrets, without_tokens
 from vigia.bootstrap.worker_task import WorkerTask
 from vigia.domain.camera import Camera
@@ -32,6 +33,8 @@ class WorkerOptions:
     loop_files: bool = False
     windows: bool = False
     limits: WorkerLimits = field(default_factory=WorkerLimits)
+    on_gallery: Callable[[GalleryItem], None] | None = None
+    """Keeps what the dashboard remembers; None = workers make nothing for it."""
 
 
 def worker_crew(
@@ -74,6 +77,7 @@ def worker_crew(
                 store=store,
                 on_committed=committed,
                 on_log=tell,
+                on_gallery=options.on_gallery if options.on_gallery is not None else nobody,
                 clock=clock,
                 limits=options.limits,
             )
@@ -95,6 +99,7 @@ def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions,
         windows=options.windows,
     )
 
+        gallery=options.on_gallery is not None,
 
 def _launcher(
     task: WorkerTask, *, number: int, count: int, clock: Clock

@@ -25,3 +25,5 @@ class WorkerTask:
     loop_files: bool = False
     windows: bool = False
     """Whether the report needs to know which frames were seen."""
+    gallery: bool = False
+    """Whether the dashboard wants to remember shots and tracks."""

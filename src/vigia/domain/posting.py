@@ -19,6 +19,7 @@ from math import hypot
 
 from vigia.domain.appearance import Appearance
 from vigia.domain.event import FaceEvent, Landmarks
+from vigia.domain.track_note import TrackNote
 
 RIVAL_GAP_S = 0.3
 """The rival is so far from the best shot in time: what is nearer looks the same, and is misjudged alike."""
@@ -126,8 +127,8 @@ class ShotSelection:
 
     __slots__ = (
         "_anchors", "_best_sent", "_first", "_interval", "_interval_start_s", "_last", "_policy", "_pool", "_rival",
-        "_start_xy", "appearance", "best", "events_count", "first_event", "last_event", "lost", "moved_max_px", "sent",
-        "suppressed",
+        "_start_xy", "appearance", "best", "events_count", "first_event", "last_event", "lost", "moved_max_px", "note",
+        "sent", "suppressed",
     )  # fmt: skip
 
     def __init__(self, policy: PostingPolicy, event: FaceEvent, *, fits: bool) -> None:
@@ -147,6 +148,8 @@ class ShotSelection:
         """What the person looks like, once it was looked at."""
         self.suppressed = False
         """Another capture of a passage that was captured already: nothing of it is sent."""
+        self.note: TrackNote | None = None
+        """Of its events, where somebody wants to know how its shots were chosen."""
         self._pool: list[Shot] = []  # pairwise different; the best of all is always among them
         self._rival: Shot | None = None
         self._first: Shot | None = None

@@ -9,6 +9,7 @@ say, ``quality_pose.py`` what the five landmarks say.
 Sources: the components of ISO/IEC 29794-5 (face image quality) that a luma plane, a box and five landmarks allow.
 """
 
+from collections.abc import Mapping
 from math import exp, log
 
 from vigia.domain.event import Box, Landmarks, Quality
@@ -46,6 +47,8 @@ WEIGHTS: dict[str, float] = {
 """Exponents of the parts, none below 0; what ``scripts/fit_quality.py`` fits on rendered truth."""
 PART_FLOOR = 0.02
 """A part never counts as less than this, so that scores stay comparable below."""
+BEHIND_MIN = 0.005
+"""A part that costs a shot no more than half a percent of its score is not behind another's."""
 
 
 def assess(
@@ -98,6 +101,25 @@ def with_pose(quality: Quality, landmarks: Landmarks) -> Quality:
     pose = measure_pose(landmarks)
     parts = quality.parts | {"yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll}
     return Quality(_score(parts), parts)
+
+
+def furthest_behind(parts: Mapping[str, float], others: Mapping[str, float]) -> str | None:
+    """The part that costs a shot most beside another one, by what it counts in the score.
+
+    Args:
+        parts: of the shot.
+        others: of the other one.
+
+    Returns:
+        None where no part is worth mentioning: all are as good as the other's, or nearly. Pure.
+    """
+    worst, most = None, BEHIND_MIN
+    for name, weight in WEIGHTS.items():
+        own, other = max(parts.get(name, 0.0), PART_FLOOR), max(others.get(name, 0.0), PART_FLOOR)
+        lost = weight * log(other / own)
+        if lost > most:
+            worst, most = name, lost
+    return worst
 
 
 def _score(parts: dict[str, float]) -> float:

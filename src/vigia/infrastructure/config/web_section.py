@@ -88,6 +88,8 @@ class WebSettings(Section):
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
+    gallery_mb: Annotated[int, Field(ge=0, le=4096)] = 32
+    """Memory for pictures that the dashboard remembers, of captures and of tracks that were not sent, MB; 0 = none."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
