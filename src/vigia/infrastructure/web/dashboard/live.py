@@ -36,9 +36,9 @@ def live_picture(camera_id: str, *, label: str, width_px: int = 480) -> ui.eleme
         client.storage[_LOADED] = True
         ui.add_head_html(f'<script type="module" src="{asset_url("live.js")}"></script>')
     element = ui.element(TAG)
-    element.props["camera"] = camera_id
-    element.props["label"] = label
-    element.props["width"] = width_px
+    element.props["data-camera"] = camera_id
+    element.props["data-label"] = label
+    element.props["data-width"] = width_px
     element.props["data-none"] = say(NO_PICTURE, language)
     element.props["data-since"] = say(NO_PICTURE_SINCE, language)
     element.props["data-off"] = say(LIVE_OFF, language)

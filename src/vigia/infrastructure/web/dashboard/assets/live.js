@@ -1,4 +1,4 @@
-// Live pictures: every <vg-live camera=… label=… width=…> of the page, drawn by one loop.
+// Live pictures: every <vg-live data-camera=… data-label=… data-width=…> of the page, drawn by one loop.
 //
 // The loop asks GET /api/live for all cameras that can be seen, and again only when the last answer is drawn. It stops
 // while the page is hidden or no picture is in view: the server then lets its pictures go by itself.
@@ -35,7 +35,7 @@ function ageText(ms) {
 }
 
 class LiveView extends HTMLElement {
-  static observedAttributes = ["camera", "label"];
+  static observedAttributes = ["data-camera", "data-label"];
 
   constructor() {
     super();
@@ -76,23 +76,24 @@ class LiveView extends HTMLElement {
 
   attributeChangedCallback(name, before, after) {
     if (!this.labelBox) return;
-    if (name === "camera" && before !== null && before !== after) this.forget();
+    if (name === "data-camera" && before !== null && before !== after) this.forget();
     this.relabel();
   }
 
-  get camera() {
-    return this.getAttribute("camera") || "";
+  // Not "camera": a framework that finds a property of an attribute's name sets that instead.
+  get shownCamera() {
+    return this.dataset.camera || "";
   }
 
   /** How many pixels wide it is worth asking for. */
   get wanted() {
-    const most = Number(this.getAttribute("width")) || 480;
+    const most = Number(this.dataset.width) || 480;
     const own = Math.ceil(this.clientWidth * (window.devicePixelRatio || 1)) || most;
     return Math.max(16, Math.min(most, own, 1280));
   }
 
   relabel() {
-    const label = this.getAttribute("label") || this.camera;
+    const label = this.dataset.label || this.shownCamera;
     this.labelBox.textContent = label;
     this.setAttribute("aria-label", label);
   }
@@ -218,7 +219,7 @@ class Wall {
 
   shown() {
     if (document.hidden) return [];
-    return [...views].filter((view) => view.inView && view.camera);
+    return [...views].filter((view) => view.inView && view.shownCamera);
   }
 
   async run() {
@@ -243,7 +244,7 @@ class Wall {
 
   /** One question and its answer; how long after its beginning the next may follow, ms. */
   async round(shown) {
-    const ids = [...new Set(shown.map((view) => view.camera))];
+    const ids = [...new Set(shown.map((view) => view.shownCamera))];
     const from = ids.length > CAMERAS_MAX ? this.turn % ids.length : 0;
     const asked = [...ids.slice(from), ...ids.slice(0, from)].slice(0, CAMERAS_MAX);
     this.turn = from + CAMERAS_MAX;
@@ -271,9 +272,9 @@ class Wall {
 
   async show(told, blob) {
     for (const view of views) {
-      if (view.camera !== told.id || !view.inView) continue;
+      if (view.shownCamera !== told.id || !view.inView) continue;
       const bitmap = await createImageBitmap(blob);
-      if (view.isConnected && view.camera === told.id) view.take(told, bitmap);
+      if (view.isConnected && view.shownCamera === told.id) view.take(told, bitmap);
       else bitmap.close();
     }
   }
