@@ -9,6 +9,7 @@ from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.elements import Node, icon, node
 from vigia.infrastructure.web.dashboard.formats import DASH, TIMES, number, percent, seconds
+from vigia.infrastructure.web.dashboard.live import live_picture
 from vigia.infrastructure.web.dashboard.states import state_badge, told
 
 FPS: Final = mark("fps")
@@ -36,6 +37,8 @@ class CameraCard:
             with node("div", classes="vg-cam__head"):
                 self._name = node("a", str(camera["name"]), classes="vg-cam__name", href=where)
                 self._state = state_badge(ctx, camera["state"])
+            with node("a", classes="vg-cam__picture", href=where, testid="camera-open"):
+                live_picture(camera_id, label=str(camera["name"]))
             self._why = node("p", classes="vg-cam__why", testid="camera-reason")
             with node("dl", classes="vg-cam__facts"):
                 self._fps = self._fact(ctx.say(FPS), ctx.say(FPS_HINT), "fps")
@@ -64,6 +67,7 @@ class CameraCard:
         language, why = self._ctx.language, told(self._ctx, camera.get("reason"))
         load = camera.get("load", "full")
         self.element.set("data-state", camera["state"])
+        self.element.set("data-load", load)
         self._name.text = str(camera["name"])
         self._state.tell(camera["state"])
         self._why.text = why

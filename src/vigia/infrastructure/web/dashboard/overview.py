@@ -12,6 +12,7 @@ from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.elements import LocalTime, Node, icon, node
 from vigia.infrastructure.web.dashboard.formats import number
 from vigia.infrastructure.web.dashboard.shell import every, off_loop, page_shell, state_badge
+from vigia.infrastructure.web.dashboard.states import told
 from vigia.infrastructure.web.dashboard.troubles import Trouble, in_trouble, troubles
 
 TITLE: Final = mark("Overview")
@@ -19,10 +20,10 @@ CAMERAS_LIVE: Final = mark("Cameras live")
 FPS: Final = mark("Frames a second")
 FACES: Final = mark("Faces found")
 CAPTURES: Final = mark("Captures")
-DELIVERED: Final = mark("Delivered")
-WAITING: Final = mark("Waiting")
+DELIVERED: Final = mark("Delivered to FindFace")
+WAITING: Final = mark("Waiting to be sent")
 GIVEN_UP: Final = mark("Refused or given up")
-SINCE_START: Final = mark("since the start,")
+SINCE_START: Final = mark("since")
 SINCE: Final = mark("Since")
 ALL: Final = mark("All cameras (%(count)d)")
 ONLY_TROUBLE: Final = mark("Only with trouble (%(count)d)")
@@ -127,6 +128,8 @@ class Banner:
 
     def _one(self, trouble: Trouble) -> None:
         say, facts = self._ctx.say, dict(trouble.facts)
+        if trouble.cause:
+            facts["cause"] = told(self._ctx, trouble.cause)
         kind = "" if trouble.bad else " vg-banner--warn"
         with node("div", classes=f"vg-banner{kind}", testid=f"trouble-{trouble.code}"):
             icon("error" if trouble.bad else "warning")

@@ -35,11 +35,11 @@ _CAMERA: Final = {
 }
 LOOKS: Final[Mapping[str, StateLook]] = {
     **{state.value: StateLook(STATE_NAMES[state].template, kind, sign) for state, (kind, sign) in _CAMERA.items()},
-    "pending": StateLook(mark("waiting"), "idle", "schedule"),
-    "leased": StateLook(mark("being sent"), "idle", "upload"),
-    "delivered": StateLook(mark("delivered"), "ok", "check_circle"),
-    "refused": StateLook(mark("refused"), "warn", "block"),
-    "dead": StateLook(mark("given up"), "bad", "error"),
+    "pending": StateLook(mark("Waiting"), "idle", "schedule"),
+    "leased": StateLook(mark("Being sent"), "idle", "upload"),
+    "delivered": StateLook(mark("Delivered"), "ok", "check_circle"),
+    "refused": StateLook(mark("Refused"), "warn", "block"),
+    "dead": StateLook(mark("Given up"), "bad", "error"),
     "full": StateLook(mark("in full"), "ok", "check_circle"),
     "reduced": StateLook(mark("less closely"), "warn", "trending_down"),
     "skipping": StateLook(mark("skipping"), "bad", "fast_forward"),

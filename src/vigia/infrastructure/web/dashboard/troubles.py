@@ -21,6 +21,8 @@ class Trouble:
     bad: bool = True
     facts: tuple[tuple[str, object], ...] = ()
     since_utc: str | None = None
+    cause: Mapping[str, Any] | None = None
+    """Told in the place of the fact ``cause``: a reason in any language."""
 
 
 def in_trouble(camera: Mapping[str, Any]) -> bool:
@@ -68,6 +70,7 @@ def troubles(status: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]], re
                 mark("Captures wait on disk (%(waiting)d now) and are sent when it is back. Cause: %(cause)s"),
                 facts=(("waiting", status["unsent"]), ("cause", delivery["cause"] or "?")),
                 since_utc=delivery["down_since_utc"],
+                cause=delivery.get("reason"),
             )
         )
     if "cameras_unknown" in codes:
@@ -86,7 +89,7 @@ def troubles(status: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]], re
         found.append(
             Trouble(
                 "cameras_down",
-                mark("%(down)d of %(all)d cameras deliver nothing"),
+                mark("Cameras that deliver nothing: %(down)d of %(all)d"),
                 mark("Nobody is seen there. vigia keeps trying to reach them; each card tells why it cannot."),
                 facts=(("down", down), ("all", len(cameras))),
             )
@@ -95,7 +98,7 @@ def troubles(status: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]], re
         found.append(
             Trouble(
                 "lost",
-                mark("%(lost)d captures were lost"),
+                mark("Captures that were lost: %(lost)d"),
                 mark("They could not be put on disk. The log has a line for each."),
                 facts=(("lost", status["lost"]),),
             )
