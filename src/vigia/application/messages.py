@@ -108,14 +108,14 @@ class LogEntries:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveNews:
-@dataclass(frozen=True, slots=True)
 class GalleryNews:
     """What the dashboard remembers of shots and tracks. Bounded; sent when nothing else waits."""
 
     items: Sequence[GalleryItem]
 
 
+@dataclass(frozen=True, slots=True)
+class LiveNews:
     """Live pictures as small files, for those who watch. Bounded; the first to be dropped."""
 
     shots: Sequence[LiveShot]

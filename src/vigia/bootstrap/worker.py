@@ -77,9 +77,9 @@ class News:
         self.work: Worker | None = None
         """Reports begin once it is there."""
         self.live: LiveCourier | None = None
+        self.gallery: ParcelBox | None = None
         self._channel = channel
         self._clock = clock
-        self.gallery: ParcelBox | None = None
         self._batch: LogEntries | None = None
         self._next_report_s = 0.0
 
@@ -92,15 +92,13 @@ class News:
                 self._next_report_s = now_s + REPORT_S
                 self._channel.send(self.work.report(), timeout_s=SEND_TIMEOUT_S)
             self._send_live()
+            self._send_gallery()
         except ChannelFull:
             return NEWS_S
-            self._send_gallery()
         except ChannelClosed:
             return None
         return 0.0 if more else NEWS_S
 
-    def _send_live(self) -> None:
-        """Send new pictures to those who watch; drop them where the parent does not read."""
     def _send_gallery(self) -> None:
         """Send what the dashboard remembers; it waits where the parent does not read."""
         box = self.gallery
@@ -111,6 +109,8 @@ class News:
             except ChannelFull:
                 box.put_back(parcel)
 
+    def _send_live(self) -> None:
+        """Send new pictures to those who watch; drop them where the parent does not read."""
         pictures = None if self.live is None else self.live.news()
         if pictures is not None:
             with suppress(ChannelFull):
@@ -161,9 +161,9 @@ class Worker:
         self._doubtful: list[tuple[CameraId, CaptureId]] = []
         self._beats = 0
         self._facts = ProcessFacts()
+        self._gallery: LoopService | None = None
         steady_heap()
         self._crew = self._wire()
-        self._gallery: LoopService | None = None
         self._memory = MemoryManager(
             clock,
             is_idle=lambda: self._crew.is_idle,
@@ -238,10 +238,6 @@ class Worker:
             survivors=survivors,
         )
 
-    def _wire(self) -> ThreadCrew:
-        task = self._task
-        hot_path = HotPath(
-            task.settings,
     @property
     def _side(self) -> list[Service]:
         """A failure here is told, and costs nothing else."""
@@ -257,6 +253,10 @@ class Worker:
         self._news.gallery = box
         return desk
 
+    def _wire(self) -> ThreadCrew:
+        task = self._task
+        hot_path = HotPath(
+            task.settings,
             clock=self._clock,
             loop_files=task.loop_files,
             on_frame=self._windows.see if task.windows else None,
@@ -300,12 +300,12 @@ class Worker:
         deadline_s = begun_s + left_s
         crew = self._crew
         crew.stop(begun_s=begun_s, deadline_s=deadline_s)
+        if self._gallery is not None:
+            self._gallery.request_stop()
         services: list[Service] = [*crew.camera_services, *crew.main_services]
         last_s = max(deadline_s, self._clock.mono_s()) + LEFT_S
         survivors = [
             f"{self._task.name}/{name}" for name in join_all(services, deadline_mono_s=last_s, clock=self._clock)
-        if self._gallery is not None:
-            self._gallery.request_stop()
         ]
         self._memory.stop(timeout_s=LEFT_S)
         self._end_news(self.report(final=True, survivors=tuple(survivors)))

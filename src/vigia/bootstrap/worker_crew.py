@@ -97,9 +97,9 @@ def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions,
         log_level=logging.INFO,
         loop_files=options.loop_files,
         windows=options.windows,
+        gallery=options.on_gallery is not None,
     )
 
-        gallery=options.on_gallery is not None,
 
 def _launcher(
     task: WorkerTask, *, number: int, count: int, clock: Clock

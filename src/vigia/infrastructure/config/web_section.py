@@ -72,6 +72,8 @@ class WebSettings(Section):
     """Minutes without a request after which one has to log in again."""
     password_file: UsablePath | None = None
     """Users and the hashes of their passwords (mode 0600); empty = ``web-users.json`` in ``data_dir``."""
+    gallery_mb: Annotated[int, Field(ge=0, le=4096)] = 32
+    """Memory for pictures that the dashboard remembers, of captures and of tracks that were not sent, MB; 0 = none."""
     live_fps: Annotated[float, Field(ge=0.0, le=10.0)] = 3.0
     """Live pictures a second of a camera, while somebody watches it; 0 = none are shown."""
     metrics_public: bool = False
@@ -88,8 +90,6 @@ class WebSettings(Section):
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
-    gallery_mb: Annotated[int, Field(ge=0, le=4096)] = 32
-    """Memory for pictures that the dashboard remembers, of captures and of tracks that were not sent, MB; 0 = none."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
