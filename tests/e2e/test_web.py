@@ -99,6 +99,18 @@ def test_a_run_serves_its_pages_and_every_documented_metric(web_site: Site) -> N
         assert [camera["state"] for camera in cameras] == ["live", "live"]
         captures = client.get("/api/captures", params={"limit": 5}).json()["captures"]
         assert {capture["camera"] for capture in captures} <= {"cam1", "cam2"}
+        history = wait_for(
+            lambda: len((told := client.get("/api/history", params={"span_s": 600}).json())["at_unix_s"]) >= 2 and told,
+            timeout_s=20,
+            what="two moments",
+        )
+        assert history["rss_mb"][-1] > 20
+        assert history["cpu_cores"][-1] > 0
+        # The cadence is set: on a machine that is too busy, skipping is all that is left.
+        assert {one["kind"] for one in client.get("/api/decisions").json()["decisions"]} <= {"skipping"}
+        own = client.get("/api/cameras/cam1/settings")
+        assert "filter_min_size" in {one["name"] for one in own.json()["settings"]}
+        assert SECRET not in own.text
         assert client.post("/api/cameras/reload", headers=csrf_of(client)).status_code == 202
         for text in (client.get("/api/cameras").text, client.get("/api/status").text, client.get("/metrics").text):
             assert SECRET not in text

@@ -45,7 +45,8 @@ def routes_of(site: WebSite) -> list[tuple[str, str]]:
     while waiting:
         route = waiting.pop()
         if isinstance(route, APIRoute):
-            found += [(method, route.path.replace("{capture_id}", ID)) for method in route.methods or ()]
+            path = route.path.replace("{capture_id}", ID).replace("{camera_id}", "cam1")
+            found += [(method, path) for method in route.methods or ()]
         else:
             waiting += getattr(getattr(route, "original_router", None) or getattr(route, "app", None), "routes", ())
     return found
@@ -56,6 +57,7 @@ def test_an_unknown_visitor_reaches_no_route_but_the_public_ones(site: WebSite, 
     routes = routes_of(site)
     paths = {path for _, path in routes}
     assert {"/api/status", "/api/cameras", "/api/captures", "/metrics", "/", "/logout"} <= paths
+    assert {"/api/history", "/api/decisions", "/api/cameras/cam1/settings"} <= paths
     assert {f"/api/captures/{ID}/picture", "/api/outbox/retry", "/api/outbox/drop", "/api/cameras/reload"} <= paths
     for method, path in routes:
         for asked in {method, "GET", "HEAD", "OPTIONS", "PUT", "DELETE"}:

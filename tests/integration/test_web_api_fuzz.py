@@ -154,3 +154,18 @@ def test_pages_of_captures_follow_each_other(insider: httpx.Client) -> None:
     assert [len(page["captures"]) for page in (first, rest)] == [2, 1]
     assert rest["next_after"] is None
     assert not {"location", "token", "url"} & set(first["captures"][0])
+
+
+def test_the_run_over_time_is_bounded(insider: httpx.Client) -> None:
+    found = insider.get("/api/history", params={"span_s": 60}).json()
+    assert {len(series) for series in found.values()} == {12}
+    for wrong in ({"span_s": "0"}, {"span_s": "21601"}, {"span_s": "nan"}, {"points": "0"}, {"points": "721"}):
+        assert insider.get("/api/history", params=wrong).status_code == 422, wrong
+
+
+def test_a_cameras_settings_are_there_or_not(insider: httpx.Client) -> None:
+    assert insider.get("/api/cameras/cam1/settings").json()["settings"][0]["name"] == "track_miss_interval"
+    missing = insider.get("/api/cameras/cam9/settings")
+    assert (missing.status_code, missing.json()) == (404, {"error": "no_camera"})
+    assert insider.get("/api/cameras/%20/settings").status_code == 422
+    assert insider.get("/api/decisions").json()["decisions"][0]["k"] == 2

@@ -20,6 +20,7 @@ from vigia.application.ports import Clock, ManagedOutbox
 from vigia.application.site_view import CaptureQuery, Readiness
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.web_pages import capture_page
+from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
@@ -82,6 +83,29 @@ class MemoryView:
         return self.ready
 
 
+class CannedSystem:
+    """What a run would tell of its health: a camera, a decision, a minute of history."""
+
+    def history(self, *, span_s: float, points_max: int = 720) -> dict[str, list[float | None]]:
+        count = min(points_max, 12, int(span_s / 5.0))
+        return {"at_unix_s": [5.0 * n for n in range(count)], "fps": [None] * count}
+
+    def decisions(self) -> list[dict[str, Any]]:
+        return [{"at_utc": "2026-01-05T08:00:00+00:00", "shard": "shard-0", "kind": "planned", "k": 2}]
+
+    def settings_of(self, camera_id: CameraId) -> list[dict[str, Any]] | None:
+        return [{"name": "track_miss_interval", "value": 1.0}] if camera_id == "cam1" else None
+
+    def latency(self) -> dict[str, float | int | None]:
+        return {"posts": 0}
+
+    def outbox(self) -> dict[str, Any] | None:
+        return {"kept": {}}
+
+    def facts(self) -> dict[str, Any]:
+        return {"version": "0", "mode": "threads"}
+
+
 class WebSite:
     """Owner: the test. ``clock`` moves sessions and lock-outs."""
 
@@ -115,6 +139,7 @@ class WebSite:
                 view=self.view,
                 operate=OperateUseCase(self.outbox, self.audit, reload=self._reload, clock=self.clock),
                 live=live or LivePictures(LiveTap(self.clock, fps=3.0), SwscaleSmallJpegs(), clock=self.clock),
+                system=CannedSystem(),
                 exposition=lambda _accept: (b"vigia_cameras 2.0\n", "text/plain"),
             )
         )

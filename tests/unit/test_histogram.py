@@ -37,3 +37,20 @@ def test_nothing_counted_is_zero_and_clear_starts_over() -> None:
     assert histogram.count == 3
     histogram.clear()
     assert (histogram.count, histogram.percentile_s(50), histogram.max_s) == (0, 0.0, 0.0)
+
+
+@given(DURATIONS, DURATIONS)
+def test_what_came_since_is_what_was_added(first: list[float], second: list[float]) -> None:
+    earlier, alone = filled(first), filled(second)
+    since = filled(first + second).since(earlier)
+    assert since.count == alone.count
+    for percent in (5, 50, 99):
+        assert since.percentile_s(percent) <= alone.percentile_s(percent) * GROWTH
+        assert since.percentile_s(percent) * GROWTH >= alone.percentile_s(percent)
+
+
+def test_since_it_was_cleared_everything_is_new() -> None:
+    earlier, now = filled([1.0, 2.0, 3.0]), filled([0.5])
+    assert now.since(earlier).percentile_s(100) == now.percentile_s(100)
+    assert earlier.since(earlier).count == 0
+    assert earlier.since(earlier).max_s == 0.0

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from vigia.application.camera_cost import CameraCost, CostExpectation
 from vigia.application.camera_status import LoadReason
-from vigia.application.load_control import LoadControl, LoadLimits, Rung, predicted_load
+from vigia.application.load_control import (
+    DECISIONS_MAX,
+    SKIP_TOLD_S,
+    DecisionKind,
+    LoadControl,
+    LoadLimits,
+    Rung,
+    predicted_load,
+)
 
 
 def control(k: int = 1, **limits: object) -> LoadControl:
@@ -143,3 +151,31 @@ def test_whatever_happens_the_rung_is_on_the_ladder_and_only_the_last_skips(
         if skip:
             assert load.rung == ladder[-1]
             assert age_s > load.limits.age_skip_s
+
+
+def test_every_decision_is_kept_with_its_reason() -> None:
+    load = control(k_max=3)
+    load.plan(CHEAP, now_s=1.0)
+    load.decide(2.0, oldest_age_s=0.5, costs=CHEAP)
+    for n in range(20):
+        load.decide(3.0 + n, oldest_age_s=0.0, costs=CHEAP)
+    planned, reduced, restored = load.decisions()
+    assert (planned.kind, planned.at_mono_s, planned.rung) == (DecisionKind.PLANNED, 1.0, Rung(1))
+    assert (reduced.kind, reduced.before, reduced.rung) == (DecisionKind.REDUCED, Rung(1), Rung(2))
+    assert (reduced.reason, reduced.waited_s) == (LoadReason.FRAMES_WAIT, 0.5)
+    assert (restored.kind, restored.before, restored.rung) == (DecisionKind.RESTORED, Rung(2), Rung(1))
+    assert restored.reason is LoadReason.NONE
+    assert reduced.load < reduced.load_before
+    assert restored.load == pytest.approx(predicted_load(CHEAP, Rung(1)))
+
+
+def test_skipping_that_goes_on_is_told_once_a_minute_and_decisions_are_bounded() -> None:
+    load = control(k_max=1)
+    for n in range(2 * int(SKIP_TOLD_S) + 1):
+        load.decide(float(n), oldest_age_s=5.0, costs=DEAR)
+    assert [(one.kind, one.at_mono_s) for one in load.decisions()] == [
+        (DecisionKind.SKIPPING, n * SKIP_TOLD_S) for n in range(3)
+    ]
+    for n in range(2 * DECISIONS_MAX):
+        load.plan(CHEAP, now_s=float(n))
+    assert len(load.decisions()) == DECISIONS_MAX

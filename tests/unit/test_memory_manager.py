@@ -261,6 +261,22 @@ def test_every_pause_is_measured_automatic_ones_too() -> None:
     assert pauses.stats.count == after.count
 
 
+def test_the_longest_pause_since_a_moment_is_known() -> None:
+    pauses = GcPauses()
+    pauses.install()
+    try:
+        gc.collect(2)
+        before, longest_s = pauses.longest_since(0)
+        assert (before, longest_s) == (1, pauses.stats.max_s)
+        assert pauses.longest_since(before) == (before, 0.0)
+        gc.collect(0)
+        after, later_s = pauses.longest_since(before)
+    finally:
+        pauses.remove()
+    assert after == before + 1
+    assert 0.0 < later_s <= pauses.stats.max_s
+
+
 def test_pauses_are_kept_in_a_ring_and_the_longest_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = GcPauses()
     moments = iter([0.0, 9.0] + [n for _ in range(RING_SIZE) for n in (0.0, 1.0)])

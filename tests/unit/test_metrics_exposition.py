@@ -17,6 +17,7 @@ from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraLoad, CameraStatus, LoadState, StreamStatus
 from vigia.application.orchestrator import RunStatus
 from vigia.application.ports import OutboxStats, OutboxTally
+from vigia.application.recent_durations import DurationStats
 from vigia.application.use_cases.send_to_findface import DeliveryStats
 from vigia.application.use_cases.stream_camera import CameraState
 from vigia.domain.camera import CameraId
@@ -85,6 +86,7 @@ def figures(factor: int = 1) -> Figures:
             factor, factor, factor, factor, PauseFigures(factor, factor, factor, factor, factor), factor, factor,
             factor, factor,
         ),
+        lock_holds=DurationStats(factor, 1e-5 * factor, 1e-5 * factor, 0.0, 2e-5 * factor, 2e-5 * factor),
         sessions=factor, login_failures=factor,
     )  # fmt: skip
 

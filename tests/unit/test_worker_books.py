@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigia.application.camera_status import LoadReason
+from vigia.application.load_control import DECISIONS_MAX, DecisionKind, LoadDecision, Rung
+from vigia.application.recent_durations import DurationStats
 from vigia.application.use_cases.stream_camera import CameraState
 from vigia.application.worker_books import COMMITTED_KEPT, WORKER_DIED, Casualties, WorkerBooks, closed
 from vigia.domain.camera import Camera, CameraId
@@ -134,3 +137,29 @@ def test_an_open_track_that_had_sent_is_captured_and_not_lost() -> None:
     assert (done.tracks[TrackFate.CAPTURED], done.further_captures, done.captures) == (3, 4, 7)
     assert (costs.tracks, costs.captures) == (1, 0)
     assert done.balanced
+
+
+def decided(at_mono_s: float) -> LoadDecision:
+    return LoadDecision(
+        at_mono_s, "shard-0", DecisionKind.REDUCED, Rung(1), Rung(2), LoadReason.FRAMES_WAIT, 0.2, 1.1, 0.7
+    )
+
+
+def test_decisions_are_told_once_however_often_they_are_reported_and_outlive_the_worker() -> None:
+    books = WorkerBooks("shard-0", [GATE])
+    books.take(a_report([GATE], decisions=[decided(1.0), decided(2.0)]))
+    books.take(a_report([GATE], decisions=[decided(2.0), decided(3.0)]))
+    books.close_life()
+    books.take(a_report([GATE], decisions=[decided(4.0)]))
+    assert [one.at_mono_s for one in books.decisions] == [1.0, 2.0, 3.0, 4.0]
+    books.take(a_report([GATE], decisions=[decided(5.0 + n) for n in range(2 * DECISIONS_MAX)]))
+    assert len(books.decisions) == DECISIONS_MAX
+
+
+def test_lock_holds_add_up_over_lives() -> None:
+    books = WorkerBooks("shard-0", [GATE])
+    books.take(a_report([GATE], lock_holds=DurationStats(10, 1.0, 0.1, 0.2, 0.3, 0.4)))
+    books.close_life()
+    assert books.lock_holds.count == 10
+    books.take(a_report([GATE], lock_holds=DurationStats(5, 0.5, 0.05, 0.1, 0.5, 0.6)))
+    assert books.lock_holds == DurationStats(15, 1.5, 0.1, 0.2, 0.5, 0.6)

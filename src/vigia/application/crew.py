@@ -5,7 +5,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,9 @@ from vigia.application.camera_line import CameraLine
 from vigia.application.camera_shard import CameraShard, ShardStatus
 from vigia.application.camera_status import CameraStatus
 from vigia.application.live_tap import LiveFeed, LiveTap
+from vigia.application.load_control import LoadDecision
 from vigia.application.ports import Clock
+from vigia.application.recent_durations import DurationStats
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
 from vigia.application.use_cases.commit_captures import CommitCapturesUseCase
 from vigia.application.use_cases.stream_camera import CameraState
@@ -24,6 +26,8 @@ from vigia.domain.ledger import LedgerPage
 
 logger = logging.getLogger("vigia.orchestrator")
 
+VIEW_KEPT_S = 0.75
+"""The orchestrator builds a view every half second: within this there is always one, unless it is held up."""
 SOURCES_SHARE = 0.15
 SHARDS_SHARE = 0.35
 """Parts of the stop's deadline after which the next stage begins in any case."""
@@ -83,6 +87,39 @@ class OutsideFacts:
     gc_pause_p99_s: float = 0.0
     """The worst worker's."""
     gc_pause_max_s: float = 0.0
+
+
+class RecentView:
+    """A crew's view, built by one and shared by all who look at it now and then.
+
+    Building one costs a snapshot of every camera's books, so it is not for each of them to have one of their own.
+    Owner: none; the view is replaced as a whole. Any thread.
+
+    Args:
+        build: the crew's ``view``.
+        clock: for its age.
+        kept_s: how old it may be, seconds.
+    """
+
+    def __init__(self, build: Callable[[], CrewView], *, clock: Clock, kept_s: float = VIEW_KEPT_S) -> None:
+        self._build = build
+        self._clock = clock
+        self._kept_s = kept_s
+        self._known: tuple[float, CrewView] | None = None
+
+    def fresh(self) -> CrewView:
+        """As it is now; the others get this one from now on."""
+        now_s = self._clock.mono_s()
+        view = self._build()
+        self._known = now_s, view
+        return view
+
+    def __call__(self) -> CrewView:
+        """As it was ``kept_s`` ago at most."""
+        known = self._known
+        if known is None or self._clock.mono_s() - known[0] > self._kept_s:
+            return self.fresh()
+        return known[1]
 
 
 class Crew(Protocol):
@@ -150,6 +187,14 @@ class Crew(Protocol):
         """What it uses beyond this process."""
         ...
 
+    def decisions(self) -> Sequence[LoadDecision]:
+        """What load control decided lately, in no particular order. Any thread."""
+        ...
+
+    def lock_holds(self) -> DurationStats:
+        """How long the locks of the cameras' tracks were held: samples. Any thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ThreadCrew:
@@ -163,6 +208,8 @@ class ThreadCrew:
     counts: CaptureCounts
     clock: Clock
     live: LiveTap
+    holds: Callable[[], DurationStats] = DurationStats
+    """Of its track manager."""
     unclean: Sequence[str] = field(default=(), init=False)
 
     @property
@@ -260,3 +307,11 @@ class ThreadCrew:
     def outside(self) -> OutsideFacts:
         """Nothing: all of it is in this process."""
         return OutsideFacts()
+
+    def decisions(self) -> Sequence[LoadDecision]:
+        """What its shards decided lately."""
+        return [decision for shard in self.shards for decision in shard.load.decisions()]
+
+    def lock_holds(self) -> DurationStats:
+        """How long the locks of the cameras' tracks were held."""
+        return self.holds()

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from vigia.application.camera_status import CameraReason
 from vigia.application.ports import Clock
+from vigia.application.recent_durations import DurationStats, RecentDurations
+from vigia.application.retry import GateState
 from vigia.domain.histogram import DurationHistogram
 
 
@@ -38,6 +41,8 @@ class DeliveryStats:
     """Since when the recogniser does not answer; None while it does."""
     cause: str = ""
     """Why, as far as the last failure tells."""
+    reason: CameraReason | None = None
+    """The same, to be told in any language."""
 
     @property
     def state(self) -> str:
@@ -49,9 +54,10 @@ class DeliveryCounts:
     """The counters behind ``DeliveryStats``, by its names. Owner: its lock. Any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards both below
+        self._lock = threading.Lock()  # guards all below
         self._counts: Counter[str] = Counter()
         self._latencies = DurationHistogram()
+        self._arrivals = RecentDurations()
 
     def add(self, what: str, by: int = 1) -> None:
         """Count."""
@@ -69,6 +75,24 @@ class DeliveryCounts:
                 self._counts["attempts"] += 1
                 self._latencies.record(clock.mono_s() - began_s)
 
+    def delivered(self, *, looked_up: bool, taken_s: float) -> None:
+        """Count a capture that the recogniser has.
+
+        Args:
+            looked_up: it was found to have arrived in an earlier attempt; when that was nobody knows.
+            taken_s: how long after the moment that it shows, seconds.
+        """
+        with self._lock:
+            self._counts["delivered"] += 1
+            self._counts["looked_up"] += int(looked_up)
+            if not looked_up:
+                self._arrivals.record(taken_s)
+
+    def arrivals(self) -> DurationStats:
+        """How long it took from the moment that a capture shows until the recogniser had taken it."""
+        with self._lock:
+            return self._arrivals.stats
+
     def latencies(self) -> DurationHistogram:
         """How long posts took: a copy."""
         copied = DurationHistogram()
@@ -76,15 +100,14 @@ class DeliveryCounts:
             copied.merge(self._latencies)
         return copied
 
-    def stats(
-        self, *, senders_allowed: int, senders_max: int, down_since_utc: datetime | None, cause: str
-    ) -> DeliveryStats:
+    def stats(self, *, senders_allowed: int, senders_max: int, gate: GateState) -> DeliveryStats:
         """A consistent picture of now."""
         with self._lock:
             return DeliveryStats(
                 **self._counts,
                 senders_allowed=senders_allowed,
                 senders_max=senders_max,
-                down_since_utc=down_since_utc,
-                cause=cause,
+                down_since_utc=gate.down_since_utc,
+                cause=gate.cause,
+                reason=gate.reason,
             )

@@ -13,13 +13,19 @@ longer (hysteresis). So it neither flutters nor stays reduced when the load is g
 """
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from vigia.application.camera_cost import CameraCost
 from vigia.application.camera_status import LoadReason
 
 logger = logging.getLogger("vigia.load")
+
+DECISIONS_MAX = 200
+SKIP_TOLD_S = 60.0
+"""Skipping that goes on is one decision a minute and not one every half second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,50 @@ class Rung:
     """Of the detector input's width, in (0, 1]."""
 
 
+class DecisionKind(StrEnum):
+    """What load control decided."""
+
+    PLANNED = "planned"
+    """Before the first frame."""
+    REDUCED = "reduced"
+    """To look less closely."""
+    RESTORED = "restored"
+    """To look more closely again."""
+    SKIPPING = "skipping"
+    """No rung is left: cameras skip to their next key frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDecision:
+    """One decision, for people."""
+
+    at_mono_s: float
+    """When, on the clock that all processes of this machine share."""
+    shard: str
+    kind: DecisionKind
+    before: Rung
+    rung: Rung
+    """From now on."""
+    reason: LoadReason
+    """Why less closely; NONE when there was room."""
+    waited_s: float
+    """How old the oldest packet was, seconds."""
+    load_before: float
+    """Share of the shard's time that its cameras took, as predicted on the rung before."""
+    load: float
+    """The same on the new one."""
+
+
 def predicted_load(costs: Sequence[CameraCost], rung: Rung) -> float:
     """Share of a shard's time that these cameras take on a rung."""
     return sum(cost.load(k=rung.k, scale=rung.scale) for cost in costs)
 
 
 class LoadControl:
-    """Chooses one shard's rung. Owner: the shard's thread; ``rung``, ``reason`` and ``since_age_s`` may be read by any.
+    """Chooses one shard's rung.
+
+    Owner: the shard's thread; ``rung``, ``reason``, ``waited_s`` and ``decisions`` may be read by any.
+    Bounds: the latest DECISIONS_MAX decisions.
 
     Args:
         limits: when to act; one rung only fixes it.
@@ -86,6 +129,8 @@ class LoadControl:
         self._patience_s = self.limits.patience_s
         self._lowered_at_s = float("-inf")
         self._raised_at_s = float("-inf")
+        self._skip_told_s = float("-inf")
+        self._decisions: deque[LoadDecision] = deque(maxlen=DECISIONS_MAX)
 
     @property
     def rung(self) -> Rung:
@@ -97,11 +142,17 @@ class LoadControl:
         """Detection on every k-th frame."""
         return self.rung.k
 
-    def plan(self, costs: Sequence[CameraCost]) -> int:
+    def decisions(self) -> tuple[LoadDecision, ...]:
+        """The latest, the oldest first. Any thread."""
+        return tuple(self._decisions.copy())  # copied in one go: the shard may add one meanwhile
+
+    def plan(self, costs: Sequence[CameraCost], *, now_s: float = 0.0) -> int:
         """Choose a cadence before the first frame, from predicted costs: the best that leaves room. Never a scale."""
+        before = self.rung
         place = self._first_fitting(costs)
         self._place = min(place, self.limits.k_max - self.limits.k_min)
         self.reason = LoadReason.PREDICTED if self._place else LoadReason.NONE
+        self._note(now_s, DecisionKind.PLANNED, before=before, waited_s=0.0, costs=costs)
         return self.k
 
     def decide(self, now_s: float, *, oldest_age_s: float, costs: Sequence[CameraCost]) -> bool:
@@ -127,7 +178,12 @@ class LoadControl:
         self._room_since_s = None
         if self._place == len(self._ladder) - 1:
             self.reason, self.waited_s = reason, oldest_age_s
-            return oldest_age_s > limits.age_skip_s
+            if oldest_age_s <= limits.age_skip_s:
+                return False
+            if now_s - self._skip_told_s >= SKIP_TOLD_S:
+                self._skip_told_s = now_s
+                self._note(now_s, DecisionKind.SKIPPING, before=self.rung, waited_s=oldest_age_s, costs=costs)
+            return True
         self._raise(now_s, reason, oldest_age_s=oldest_age_s, load=load, costs=costs)
         return False
 
@@ -140,8 +196,10 @@ class LoadControl:
             self._lowered_at_s = float("-inf")  # one step down is taken back once
         self._raised_at_s = now_s
         fitting = self._first_fitting(costs) if load > 1.0 else 0
+        before = self.rung
         self._place = max(self._place + 1, fitting)
         self.reason, self.waited_s = reason, oldest_age_s
+        self._note(now_s, DecisionKind.REDUCED, before=before, waited_s=oldest_age_s, costs=costs)
         logger.info(
             "%s: frames wait %.0f ms, predicted load %.0f %%; now detecting every %d frames, input %.0f %%",
             self.shard_name,
@@ -164,15 +222,34 @@ class LoadControl:
         if now_s - self._raised_at_s >= 2.0 * self.limits.patience_max_s:
             self._patience_s = self.limits.patience_s
         self._lowered_at_s = now_s
+        before = self.rung
         self._place = fitting
         if not fitting:
             self.reason, self.waited_s = LoadReason.NONE, 0.0
+        self._note(now_s, DecisionKind.RESTORED, before=before, waited_s=0.0, costs=costs)
         logger.info(
             "%s: room again (predicted load %.0f %%), detecting every %d frames, input %.0f %%",
             self.shard_name,
             predicted_load(costs, self.rung) * 100.0,
             self.rung.k,
             self.rung.scale * 100.0,
+        )
+
+    def _note(
+        self, now_s: float, kind: DecisionKind, *, before: Rung, waited_s: float, costs: Sequence[CameraCost]
+    ) -> None:
+        self._decisions.append(
+            LoadDecision(
+                at_mono_s=now_s,
+                shard=self.shard_name,
+                kind=kind,
+                before=before,
+                rung=self.rung,
+                reason=LoadReason.NONE if kind is DecisionKind.RESTORED else self.reason,
+                waited_s=waited_s,
+                load_before=predicted_load(costs, before),
+                load=predicted_load(costs, self.rung),
+            )
         )
 
     def _first_fitting(self, costs: Sequence[CameraCost]) -> int:

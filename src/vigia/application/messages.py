@@ -17,6 +17,8 @@ from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
 from vigia.application.gallery_values import GalleryItem
 from vigia.application.live_tap import LiveShot
+from vigia.application.load_control import LoadDecision
+from vigia.application.recent_durations import DurationStats
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import Capture, CaptureId
 from vigia.domain.histogram import DurationHistogram
@@ -158,6 +160,9 @@ class WorkerReport:
     final: bool = False
     """All threads have ended, or are named as survivors: nothing follows."""
     survivors: Sequence[str] = ()
+    decisions: Sequence[LoadDecision] = ()
+    """Load control's latest: some of them may have been told before, one that was not told yet is among them."""
+    lock_holds: DurationStats = field(default_factory=DurationStats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
-from vigia.application.crew import Crew
+from vigia.application.crew import VIEW_KEPT_S, Crew, CrewView, RecentView
 from vigia.application.errors import OutboxUnavailable
 from vigia.application.ports import Clock, ManagedOutbox, OutboxTally, Recognizer
 from vigia.application.service import LoopService, Service, join_all, request_stop_all
@@ -49,6 +49,8 @@ class Wiring:
     recognizer: Recognizer
     shared_outbox: bool = False
     """Other vigias commit to the outbox and send from it: how many captures wait is read and not reckoned."""
+    view: RecentView | None = None
+    """Of the crew, where somebody else looks at it too; made here when not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class ApplicationOrchestrator:
         on_status: Callable[[RunStatus], None] | None = None,
     ) -> None:
         self._wiring = wiring
+        self._view = wiring.view if wiring.view is not None else RecentView(wiring.crew.view, clock=clock)
         self._clock = clock
         self._drain_timeout_s = drain_timeout_s
         self._on_status = on_status
@@ -123,6 +126,7 @@ class ApplicationOrchestrator:
         self._all_live_s: float | None = None
         self._fps_window: tuple[float, int] = (self._started_s, 0)
         self._fps = 0.0
+        self._status: tuple[float, RunStatus] | None = None
         self._watch = ServiceWatch()
         self.survivors: list[str] = []
         self.stop_deadline_mono_s = float("-inf")
@@ -141,6 +145,11 @@ class ApplicationOrchestrator:
     def carried_over(self) -> int:
         """Captures that an earlier run left in the outbox."""
         return self._carried_over
+
+    @property
+    def view(self) -> RecentView:
+        """Of the crew."""
+        return self._view
 
     @property
     def wiring(self) -> Wiring:
@@ -168,7 +177,7 @@ class ApplicationOrchestrator:
         for service in (*wiring.sender_services, *wiring.side_services):
             service.start()
         wiring.crew.start_cameras()
-        logger.info("vigia started: %d cameras, %d shards", len(wiring.crew.cameras), len(wiring.crew.view().shards))
+        logger.info("vigia started: %d cameras, %d shards", len(wiring.crew.cameras), len(self._view().shards))
 
     def watch(self) -> None:
         """Look at every service once: a main service that failed ends the run, the others are told of once."""
@@ -178,9 +187,13 @@ class ApplicationOrchestrator:
         if self._watch.look(main=main, side=side) is not None:
             self._stop.set()
         self._read_tally()
-        self._measure()
+        view = self._view.fresh()
+        ledger = view.ledger
+        self._measure(view, ledger)
+        status = self._status_of(view, ledger)
+        self._status = self._clock.mono_s(), status
         if self._on_status is not None:
-            self._on_status(self.status())
+            self._on_status(status)
 
     def stop(self) -> None:
         """Stop everything in order, within the deadline; afterwards ``survivors`` names what would not end."""
@@ -212,7 +225,7 @@ class ApplicationOrchestrator:
 
     def ledger(self) -> LedgerPage:
         """All cameras' books added up."""
-        return self._wiring.crew.view().ledger
+        return self._view.fresh().ledger
 
     def ages(self) -> DurationHistogram:
         """How old frames were when they were done, since the figures count as steady."""
@@ -227,16 +240,26 @@ class ApplicationOrchestrator:
 
     def status(self) -> RunStatus:
         """The whole system now. Any thread."""
-        wiring = self._wiring
+        view = self._view.fresh()
+        return self._status_of(view, view.ledger)
+
+    def recent_status(self) -> RunStatus:
+        """The whole system as it was a moment ago, VIEW_KEPT_S at most: for who looks often. Any thread."""
+        known = self._status
+        if known is None or self._clock.mono_s() - known[0] > VIEW_KEPT_S:
+            return self.status()
+        return known[1]
+
+    def _status_of(self, view: CrewView, ledger: LedgerPage) -> RunStatus:
+        wiring, tally = self._wiring, self._tally
         stats = wiring.send.stats
-        view, tally = wiring.crew.view(), self._tally
         sent = stats.delivered + stats.refused + stats.dead
         return RunStatus(
             elapsed_s=self._clock.mono_s() - self._started_s,
             cameras=len(view.details),
             cameras_live=view.cameras_live,
             fps=self._fps,
-            ledger=view.ledger,
+            ledger=ledger,
             committed=view.committed,
             commit_waiting=view.commit_waiting,
             delivery=stats,
@@ -263,11 +286,10 @@ class ApplicationOrchestrator:
     def _over(self, deadline_s: float | None) -> bool:
         if deadline_s is not None and self._clock.mono_s() >= deadline_s:
             return True
-        return self._wiring.crew.view().ended
+        return self._view().ended
 
-    def _measure(self) -> None:
-        view = self._wiring.crew.view()
-        now_s, frames = self._clock.mono_s(), view.ledger.frames_decoded
+    def _measure(self, view: CrewView, ledger: LedgerPage) -> None:
+        now_s, frames = self._clock.mono_s(), ledger.frames_decoded
         since_s, before = self._fps_window
         if now_s - since_s >= 1.0:
             self._fps = (frames - before) / (now_s - since_s)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from vigia.application.camera_status import CameraReason
 from vigia.application.errors import RetryableError
 from vigia.application.ports import Clock
 from vigia.application.retry_table import Outcome, outcome_of
+from vigia.domain.errors import VigiaError
 
 PROBE_POLL_S = 0.5
 """How soon a sender looks again while another one's probe is on its way."""
@@ -95,6 +97,8 @@ class GateState:
     """None while it answers."""
     cause: str
     """Text of the last failure of the outage; empty while it answers."""
+    reason: CameraReason | None = None
+    """The same, to be told in any language; None where its text is nobody's but its own."""
 
     @property
     def is_down(self) -> bool:
@@ -115,6 +119,7 @@ class _Trouble:
     told: set[type[BaseException] | str] = field(default_factory=set)
     """Kinds and texts of failures; a new text is told only if its kind is new, so this stays small."""
     cause: str = ""
+    reason: CameraReason | None = None
 
 
 class DeliveryGate:
@@ -145,7 +150,7 @@ class DeliveryGate:
             trouble = self._trouble
             if trouble is None or not trouble.declared:
                 return GateState(None, "")
-            return GateState(trouble.since_utc, trouble.cause)
+            return GateState(trouble.since_utc, trouble.cause, trouble.reason)
 
     def admit(self) -> Permit | float:
         """Ask for leave: a permit, or how many seconds to wait before asking again."""
@@ -206,6 +211,7 @@ class DeliveryGate:
             trouble.retry_at_mono_s = max(trouble.retry_at_mono_s, now_s + pause_s)
             trouble.declared = trouble.declared or outcome.certain or not first
             trouble.cause = str(error)
+            trouble.reason = CameraReason.of_error(error) if isinstance(error, VigiaError) else None
             self._log_in = self._log_in or outcome.log_in
             news = trouble.declared and type(error) not in trouble.told and str(error) not in trouble.told
             if news:

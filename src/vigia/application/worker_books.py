@@ -6,14 +6,16 @@ are lost. Commits are counted here and not there, one by one, so that no death m
 came after the last report are in no column: nobody knows of them.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from vigia.application.camera_shard import ShardStatus
 from vigia.application.camera_status import CameraStatus
+from vigia.application.load_control import DECISIONS_MAX, LoadDecision
 from vigia.application.messages import WorkerReport
+from vigia.application.recent_durations import DurationStats
 from vigia.application.use_cases.stream_camera import CameraState
 from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId
@@ -46,7 +48,7 @@ class WorkerBooks:
     """One worker's figures.
 
     Owner: the worker's supervisor, but ``committed`` is called by the thread that commits. Others read a recent state.
-    Bounds: one page a camera, two numbers a camera and loop of a clip, ``COMMITTED_KEPT`` ids.
+    Bounds: one page a camera, two numbers a camera and loop of a clip, ``COMMITTED_KEPT`` ids, DECISIONS_MAX decisions.
 
     Args:
         name: of the worker.
@@ -63,6 +65,8 @@ class WorkerBooks:
         self._past_ages = DurationHistogram()
         self._past_cpu_s = 0.0
         self._pauses_s = (0.0, 0.0)
+        self._past_holds = DurationStats()
+        self._decisions: deque[LoadDecision] = deque(maxlen=DECISIONS_MAX)
         self._commits_all = 0
         self._commits: Counter[CameraId] = Counter()  # of this life
         self._committed_ids: OrderedDict[CaptureId, None] = OrderedDict()
@@ -83,6 +87,8 @@ class WorkerBooks:
         self.windows.update(report.windows)
         p99_s, max_s = self._pauses_s
         self._pauses_s = max(p99_s, report.gc_pause_p99_s), max(max_s, report.gc_pause_max_s)
+        told_s = self._decisions[-1].at_mono_s if self._decisions else float("-inf")
+        self._decisions.extend(decision for decision in report.decisions if decision.at_mono_s > told_s)
 
     def committed(self, camera_id: CameraId, capture_id: CaptureId) -> None:
         """A capture of this worker is on disk."""
@@ -115,6 +121,7 @@ class WorkerBooks:
             self._past_retired = self._past_retired.plus(report.retired)
             self._past_ages.merge(report.ages)
             self._past_cpu_s += report.cpu_s
+            self._past_holds = self._past_holds.plus(report.lock_holds)
         return costs
 
     @property
@@ -185,6 +192,16 @@ class WorkerBooks:
     def gc_pauses_s(self) -> tuple[float, float]:
         """The worst 99th percentile and the longest pause of any life."""
         return self._pauses_s
+
+    @property
+    def decisions(self) -> Sequence[LoadDecision]:
+        """Load control's latest, of all lives. Any thread."""
+        return tuple(self._decisions.copy())
+
+    @property
+    def lock_holds(self) -> DurationStats:
+        """How long the locks of its cameras' tracks were held, of all lives."""
+        return self._past_holds if self._report is None else self._past_holds.plus(self._report.lock_holds)
 
     def ages(self) -> DurationHistogram:
         """Frame ages of all lives."""

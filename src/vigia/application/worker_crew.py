@@ -10,7 +10,9 @@ from functools import reduce
 
 from vigia.application.crew import CrewView, OutsideFacts
 from vigia.application.live_tap import LiveFeed
+from vigia.application.load_control import LoadDecision
 from vigia.application.ports import Clock
+from vigia.application.recent_durations import DurationStats
 from vigia.application.remote_live import RemoteLive
 from vigia.application.service import LoopService, join_all
 from vigia.application.worker_supervisor import WorkerSupervisor
@@ -130,3 +132,11 @@ class WorkerCrew:
             gc_pause_p99_s=max((book.gc_pauses_s[0] for book in books), default=0.0),
             gc_pause_max_s=max((book.gc_pauses_s[1] for book in books), default=0.0),
         )
+
+    def decisions(self) -> Sequence[LoadDecision]:
+        """What the workers' shards decided lately, those of workers that have died since too."""
+        return [decision for worker in self.workers for decision in worker.books.decisions]
+
+    def lock_holds(self) -> DurationStats:
+        """How long the locks of the cameras' tracks were held; the percentiles are those of the worst worker."""
+        return reduce(DurationStats.plus, (worker.books.lock_holds for worker in self.workers), DurationStats())

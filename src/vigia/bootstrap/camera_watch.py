@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from vigia.application.camera_health import HealthBoard, HealthLimits
-from vigia.application.crew import Crew
+from vigia.application.crew import Crew, RecentView
 from vigia.application.errors import ConfigurationError, RetryableError
 from vigia.application.ports import CameraRepository, Clock
 from vigia.application.service import LoopService
@@ -20,6 +20,7 @@ from vigia.infrastructure.config import Settings
 from vigia.infrastructure.config.camera_overrides import settings_for
 from vigia.infrastructure.config.camera_store import CameraFileStore
 from vigia.infrastructure.config.combined_cameras import recombined
+from vigia.infrastructure.config.layer import SettingPlaces
 from vigia.infrastructure.config.reloading import SettingsFiles, live_settings, restart_keys
 from vigia.infrastructure.metrics.status_file import StatusFile
 
@@ -78,6 +79,14 @@ class ListedCameras:
     def changed(self) -> bool:
         """Whether a file was written since it was read. Cheap."""
         return self._files is not None and self._files.changed()
+
+    def places(self) -> SettingPlaces:
+        """Where the settings are written now. Any thread; reads the files.
+
+        Raises:
+            ConfigurationError: a file cannot be read.
+        """
+        return SettingPlaces(()) if self._files is None else self._files.places()
 
     @property
     def touched(self) -> bool:
@@ -200,8 +209,8 @@ class CameraWatch:
         self.listed.reload()
         self.sync.request_reload()
 
-    def services(self, crew: Crew) -> list[LoopService]:
-        """What looks after ``crew``'s cameras, not started."""
+    def services(self, crew: Crew, view: RecentView) -> list[LoopService]:
+        """What looks after ``crew``'s cameras, not started; ``view`` is what it shares with others."""
         sync, clock = self.sync, self._clock
 
         def hand_on(cameras: Sequence[Camera]) -> None:
@@ -210,12 +219,12 @@ class CameraWatch:
 
         sync.follow(hand_on)
         board = self.board = HealthBoard(
-            lambda: crew.view().details, disabled=lambda: sync.disabled, limits=self._limits, clock=clock
+            lambda: view().details, disabled=lambda: sync.disabled, limits=self._limits, clock=clock
         )
         writer = StatusWriter(
             self._status_file,
             cameras=lambda: sync.listed,
-            statuses=lambda: crew.view().details,
+            statuses=lambda: view().details,
             board=board,
             clock=clock,
         )

@@ -164,6 +164,7 @@ def thread_crew(
         counts=hooks.counts,
         clock=clock,
         live=hot_path.live,
+        holds=lambda: hot_path.tracks.holds,
     )
 
 

@@ -86,7 +86,12 @@ class HotPath:
         """Pictures of the cameras that somebody watches."""
         self._event_ids = itertools.count(first_id, id_step)
         self._expected = CostExpectation()
-        self._tracks = tracks if tracks is not None else track_manager(settings, ids=itertools.count(first_id, id_step))
+        self.tracks = (
+            tracks
+            if tracks is not None
+            else track_manager(settings, ids=itertools.count(first_id, id_step), clock=clock)
+        )
+        """Shared by the process's shards."""
 
     def shard(self, name: str, detector: FaceDetector, *, cameras: float) -> tuple[CameraShard, DetectFacesUseCase]:
         """A shard for about ``cameras`` cameras, its cadence planned, and its detector's use case."""
@@ -106,7 +111,7 @@ class HotPath:
                 detector, input_width=detect.input_width_for(ASSUMED_FRAME_WH[0]), clock=self._clock
             )
             one = CameraCost(self._expected, fps=ASSUMED_FPS * cameras)
-            load.plan([one])
+            load.plan([one], now_s=self._clock.mono_s())
         else:
             k = chosen.cadence_k
             load = LoadControl(LoadLimits(k_min=k, k_max=k, scales=scales), k=k, shard_name=name)
@@ -143,7 +148,7 @@ class HotPath:
             ledger=ledger,
             decoders=self._decoders,
             detect=detect,
-            tracks=self._tracks,
+            tracks=self.tracks,
             track_filter=parts.track_filter,
             captures=captures,
             load=shard.load,

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vigia.application.camera_health import CameraHealth, HealthBoard, HealthEvent
-from vigia.application.camera_status import CameraReason, CameraStatus
+from vigia.application.camera_status import CameraStatus
 from vigia.application.ports import Clock
 from vigia.application.use_cases.stream_camera import CameraState
+from vigia.bootstrap.web_pages import ledger_page, reason_page
 from vigia.domain.camera import Camera
 from vigia.domain.ledger import FrameFate
 from vigia.infrastructure.metrics.status_file import StatusFile
@@ -16,11 +17,6 @@ logger = logging.getLogger("vigia.health")
 
 STEP_S = 1.0
 HISTORY_SHOWN = 20
-
-
-def reason_page(reason: CameraReason | None) -> dict[str, Any] | None:
-    """A reason, so that any reader can tell it in its own language."""
-    return None if reason is None else {"template": reason.template, "facts": dict(reason.facts)}
 
 
 def event_page(event: HealthEvent) -> dict[str, Any]:
@@ -75,6 +71,7 @@ def camera_page(camera: Camera, status: CameraStatus | None, health: CameraHealt
         "faces": books.faces,
         "tracks": books.tracks_started,
         "captures": books.captures,
+        "ledger": ledger_page(books),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vigia.application.balancer import Balancer
-from vigia.application.crew import CaptureCounts
+from vigia.application.crew import CaptureCounts, RecentView
 from vigia.application.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -178,8 +178,9 @@ class System:
         send = self._send(traced, traces.recognizer(recognizer), sync)
         senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
         hands = self._hire([*without_tokens(cameras)], outbox=traced, senders=senders, model=model)
+        view = RecentView(hands.crew.view, clock=self._clock)
         side = [
-            *watch.services(hands.crew),
+            *watch.services(hands.crew, view),
             LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
             *hands.side_services,
         ]
@@ -191,6 +192,7 @@ class System:
             outbox=outbox,
             recognizer=recognizer,
             shared_outbox=settings.outbox.url is not None,
+            view=view,
         )
         orchestrator = ApplicationOrchestrator(
             wiring,
@@ -201,7 +203,7 @@ class System:
         )
         memory = self._memory_manager(hands)
         if self._options.web:
-            parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings)
+            parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings, self._model)
             side += web_services(parts, reload=self.request_reload, clock=self._clock)
         traces.start()
         memory.freeze_startup()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from vigia.application.ports import Clock
 from vigia.application.use_cases.manage_tracks_use_case import Association, ManageTracksUseCase
 from vigia.bootstrap.posting_parts import track_rules
 from vigia.domain.camera import CameraId
@@ -26,16 +27,23 @@ EPOCH_UTC = datetime(2000, 1, 1, tzinfo=UTC)
 """When the first frame was taken: nothing depends on it."""
 
 
-def track_manager(settings: Settings, *, ids: Iterator[int] | None = None) -> ManageTracksUseCase:
+def track_manager(
+    settings: Settings, *, ids: Iterator[int] | None = None, clock: Clock | None = None
+) -> ManageTracksUseCase:
     """The track manager of these settings; the one place that makes it. Cameras may have rules of their own.
 
     Args:
         settings: checked.
         ids: track numbers; 1, 2, 3 … when not given.
+        clock: to time its locks by; None times nothing.
     """
     rules = track_rules(settings.tracks)
     return ManageTracksUseCase(
-        rules.matching(), miss_interval_s=rules.miss_interval_s, duration_max_s=rules.duration_max_s, ids=ids
+        rules.matching(),
+        miss_interval_s=rules.miss_interval_s,
+        duration_max_s=rules.duration_max_s,
+        ids=ids,
+        clock=clock,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from vigia.application.live_pictures import LivePictures
 from vigia.application.ports import Clock
+from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.web_entry import tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
@@ -24,7 +25,7 @@ from vigia.infrastructure.web.sessions import SessionStore
 logger = logging.getLogger("vigia.web")
 
 
-def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> WebServer:
+def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None], clock: Clock) -> WebServer:
     """The server of a run, not started.
 
     Raises:
@@ -57,6 +58,7 @@ def web_server(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> 
         view=view,
         operate=OperateUseCase(parts.outbox, audit, reload=reload, clock=clock),
         exposition=Exposition(view.figures),
+        system=system,
         live=LivePictures(parts.orchestrator.wiring.crew.live, SwscaleSmallJpegs(), clock=clock),
     )
     if chosen.exposed:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from vigia.application.ports import Clock
 from vigia.application.service import LoopService
+from vigia.bootstrap.camera_watch import enduring
+from vigia.bootstrap.system_view import RunSystemView
 from vigia.bootstrap.web_view import RunParts
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.web.tls import check_tls
@@ -43,7 +45,11 @@ def web_services(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -
         return []
     from vigia.bootstrap.web import web_server  # noqa: PLC0415 - whoever serves nothing loads no web framework
 
-    return [web_server(parts, reload=reload, clock=clock).service]
+    system = RunSystemView(parts, clock=clock)
+    return [
+        web_server(parts, system=system, reload=reload, clock=clock).service,
+        LoopService("history", enduring("history", system.step), clock=clock),
+    ]
 
 
 def check_web(settings: Settings) -> None:

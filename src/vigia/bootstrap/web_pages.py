@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from vigia.application.camera_status import CameraReason
 from vigia.application.orchestrator import RunStatus
 from vigia.application.ports import OutboxEntry
 from vigia.application.use_cases.send_to_findface import DeliveryStats
@@ -41,6 +42,11 @@ def status_page(status: RunStatus, *, lost: int) -> dict[str, Any]:
     }
 
 
+def reason_page(reason: CameraReason | None) -> dict[str, Any] | None:
+    """A reason, so that any reader can tell it in its own language."""
+    return None if reason is None else {"template": reason.template, "facts": dict(reason.facts)}
+
+
 def ledger_page(page: LedgerPage) -> dict[str, Any]:
     """The books of one camera or of all."""
     return {
@@ -61,6 +67,7 @@ def delivery_page(stats: DeliveryStats) -> dict[str, Any]:
         "state": stats.state,
         "down_since_utc": None if stats.down_since_utc is None else stats.down_since_utc.isoformat(),
         "cause": stats.cause,
+        "reason": reason_page(stats.reason),
         "delivered": stats.delivered,
         "looked_up": stats.looked_up,
         "refused": stats.refused,

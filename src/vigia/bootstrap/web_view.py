@@ -42,6 +42,8 @@ class RunParts:
     memory: MemoryManager
     facts: ProcessFacts
     settings: Settings
+    model: str
+    """The detector's."""
 
 
 class RunView:
@@ -57,13 +59,13 @@ class RunView:
     def status(self) -> dict[str, Any]:
         """The run as a whole."""
         orchestrator = self._parts.orchestrator
-        page = status_page(orchestrator.status(), lost=orchestrator.wiring.crew.view().lost)
+        page = status_page(orchestrator.recent_status(), lost=orchestrator.view().lost)
         return {"started_utc": self._started_utc.isoformat(), **page}
 
     def cameras(self) -> list[dict[str, Any]]:
         """Every camera of the list."""
         parts = self._parts
-        statuses = {status.id: status for status in parts.orchestrator.wiring.crew.view().details}
+        statuses = {status.id: status for status in parts.orchestrator.view().details}
         return [
             camera_page(camera, statuses.get(camera.id), self._health(camera.id)) for camera in parts.watch.sync.listed
         ]
@@ -121,7 +123,7 @@ class RunView:
             status=status,
             started_unix_s=self._started_utc.timestamp(),
             now_unix_s=self._clock.utc().timestamp(),
-            lost=orchestrator.wiring.crew.view().lost,
+            lost=orchestrator.view().lost,
             mode="threads" if isinstance(orchestrator.wiring.crew, ThreadCrew) else "processes",
             states=self._states(status.details),
             alarms={
@@ -136,6 +138,7 @@ class RunView:
             if pool is None
             else PoolFigures(pool.in_use, pool.idle, pool.waiting, pool.connections_max),
             process=self._process(),
+            lock_holds=orchestrator.wiring.crew.lock_holds(),
             sessions=sessions,
             login_failures=login_failures,
         )
@@ -154,7 +157,7 @@ class RunView:
     def _process(self) -> ProcessFigures:
         parts = self._parts
         outside, pauses = parts.orchestrator.wiring.crew.outside(), parts.memory.stats.pauses
-        log = _log_handler()
+        log = log_handler()
         return ProcessFigures(
             rss_bytes=parts.facts.rss_bytes(),
             cpu_s=parts.facts.cpu_s(),
@@ -182,7 +185,7 @@ class RunView:
             return None
 
 
-def _log_handler() -> AsyncHandler | None:
+def log_handler() -> AsyncHandler | None:
     """The queue of the logger that runs now."""
     handlers = logging.getLogger("vigia").handlers
     return next((handler for handler in handlers if isinstance(handler, AsyncHandler)), None)

@@ -57,6 +57,8 @@ REPORT_S = 0.5
 NEWS_S = 0.05
 """How often log records are sent on."""
 LOG_BATCH = 512
+DECISIONS_SENT = 8
+"""With each report: there are at most two a second, so that a report that was not taken loses none."""
 SEND_TIMEOUT_S = 0.5
 FAREWELL_S = 0.4
 """For the last log records and the last report."""
@@ -236,6 +238,8 @@ class Worker:
             retired=view.retired,
             final=final,
             survivors=survivors,
+            decisions=sorted(crew.decisions(), key=lambda decision: decision.at_mono_s)[-DECISIONS_SENT:],
+            lock_holds=crew.lock_holds(),
         )
 
     @property

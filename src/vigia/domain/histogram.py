@@ -62,6 +62,23 @@ class DurationHistogram:
         self.max_s = max(self.max_s, other.max_s)
         self.sum_s += other.sum_s
 
+    def since(self, earlier: "DurationHistogram") -> "DurationHistogram":
+        """What was counted after ``earlier``, a copy of this one; all of it when it was cleared meanwhile.
+
+        Its longest duration is only known to a bucket.
+        """
+        found = DurationHistogram()
+        if earlier.count > self.count:
+            found.merge(self)
+            return found
+        counts = [max(0, now - then) for now, then in zip(self._counts, earlier._counts, strict=True)]  # noqa: SLF001 - its own kind
+        found._counts = counts
+        found.count = sum(counts)
+        found.sum_s = max(0.0, self.sum_s - earlier.sum_s)
+        highest = max((bucket for bucket, count in enumerate(counts) if count), default=None)
+        found.max_s = 0.0 if highest is None else min(BASE_S * GROWTH**highest, self.max_s)
+        return found
+
     def clear(self) -> None:
         """Start over."""
         self._counts = [0] * BUCKETS

@@ -18,12 +18,16 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from vigia.application.metered_lock import MeteredLock
+from vigia.application.ports import Clock
+from vigia.application.recent_durations import DurationStats, RecentDurations
 from vigia.domain.camera import CameraId
 from vigia.domain.event import EventId, FaceEvent
 from vigia.domain.motion import Expected, Motion, TrackEnd, TrackId, TrackSnapshot, room_for_leaving
@@ -74,7 +78,7 @@ class _CameraTracks:
     """
 
     limits: _Limits
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: AbstractContextManager[object, None] = field(default_factory=threading.Lock)
     tracks: dict[TrackId, Track] = field(default_factory=dict)
     generation: int = 0
     told_at_s: float = float("-inf")
@@ -114,6 +118,7 @@ class ManageTracksUseCase:
         miss_interval_s: for these: silence that ends a track (``track_miss_interval``), seconds.
         duration_max_s: for these: age that ends a track (``track_max_duration``), seconds; 0 = no limit.
         ids: track numbers; 1, 2, 3 … when not given.
+        clock: times how long the cameras' locks are held, one hold in ``ONE_IN``; without one nothing is timed.
     """
 
     def __init__(
@@ -123,7 +128,10 @@ class ManageTracksUseCase:
         miss_interval_s: float = 1.0,
         duration_max_s: float = 60.0,
         ids: Iterator[int] | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
+        self._holds = RecentDurations()
         self._limits = _Limits(matching, miss_interval_s, duration_max_s)
         self._ids = ids if ids is not None else itertools.count(1)  # next() on it is atomic
         self._cameras: dict[CameraId, _CameraTracks] = {}
@@ -134,6 +142,11 @@ class ManageTracksUseCase:
     def conflicts(self) -> int:
         """How often a commit found that its snapshot was out of date. Approximate while threads run."""
         return self._conflicts["commit"]
+
+    @property
+    def holds(self) -> DurationStats:
+        """How long the cameras' locks were held, where there is a clock."""
+        return self._holds.stats
 
     def configure(self, camera_id: CameraId, rules: TrackRules) -> None:
         """Follow a camera's faces by rules of its own from now on, those of its open tracks too."""
@@ -242,9 +255,13 @@ class ManageTracksUseCase:
     def _state(self, camera_id: CameraId) -> _CameraTracks:
         state = self._cameras.get(camera_id)
         if state is None:
+            made = _CameraTracks(self._limits, self._new_lock())
             with self._cameras_lock:
-                state = self._cameras.setdefault(camera_id, _CameraTracks(self._limits))
+                state = self._cameras.setdefault(camera_id, made)
         return state
+
+    def _new_lock(self) -> AbstractContextManager[object, None]:
+        return threading.Lock() if self._clock is None else MeteredLock(self._holds, clock=self._clock)
 
     @staticmethod
     def _plan(

@@ -129,13 +129,8 @@ class SendToFindfaceUseCase:
     @property
     def stats(self) -> DeliveryStats:
         """A consistent picture of now."""
-        gate = self._gate.state
-        return self.counts.stats(
-            senders_allowed=self._limit.limit,
-            senders_max=self._limit.limit_max,
-            down_since_utc=gate.down_since_utc,
-            cause=gate.cause,
-        )
+        limit = self._limit
+        return self.counts.stats(senders_allowed=limit.limit, senders_max=limit.limit_max, gate=self._gate.state)
 
     def begin_drain(self, deadline_mono_s: float) -> None:
         """Let the senders end once nothing is due, at the latest at ``deadline_mono_s``. The earliest deadline holds.
@@ -282,8 +277,8 @@ class SendToFindfaceUseCase:
             if not answer.looked_up:  # a look-up that is answered does not prove that captures are taken
                 self._answered()
             self._outbox.mark_delivered(capture, answer.event_ids)
-            self.counts.add("delivered")
-            self.counts.add("looked_up", int(answer.looked_up))
+            taken_s = (self._clock.utc() - capture.at_utc).total_seconds()
+            self.counts.delivered(looked_up=answer.looked_up, taken_s=taken_s)
             logger.debug("capture %s of camera %s delivered as %s", capture.id, capture.camera_id, answer.event_ids)
         elif isinstance(error, CaptureRefused) and not answer.doubt:
             self._answered()

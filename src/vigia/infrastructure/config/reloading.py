@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vigia.infrastructure.config.keys import ANY_ITEM
-from vigia.infrastructure.config.loading import DEFAULT_ENV_FILE, DEFAULT_FILE, load_settings, settings_keys
+from vigia.infrastructure.config.layer import SettingPlaces
+from vigia.infrastructure.config.loading import (
+    DEFAULT_ENV_FILE,
+    DEFAULT_FILE,
+    load_settings,
+    setting_places,
+    settings_keys,
+)
 from vigia.infrastructure.config.own_settings import OWN_KEYS
 from vigia.infrastructure.config.settings import Settings
 
@@ -70,6 +77,14 @@ class SettingsFiles:
         settings = load_settings(self._path, env_file=self._env_file, environ=self._environ, overrides=self._overrides)
         self._pin()
         return settings
+
+    def places(self) -> SettingPlaces:
+        """Where each setting stands now. Any thread; reads the files and remembers nothing.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or is not YAML.
+        """
+        return setting_places(self._path, env_file=self._env_file, environ=self._environ, overrides=self._overrides)
 
     def _pin(self) -> None:
         """From now on the default file has to be there, if it is."""

@@ -75,6 +75,14 @@ class GcPauses:
             total_s=self._total_s,
         )
 
+    def longest_since(self, count: int) -> tuple[int, float]:
+        """How many there were by now, and the longest of those after the first ``count``, seconds; 0 without any.
+
+        Of more than ``RING_SIZE`` the latest count.
+        """
+        now = self._count
+        return now, max((self._ring[n % RING_SIZE] for n in range(max(count, now - RING_SIZE), now)), default=0.0)
+
     def _on_collection(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
             self._started_s = time.perf_counter()

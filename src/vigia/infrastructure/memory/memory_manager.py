@@ -148,6 +148,10 @@ class MemoryManager:
             under_pressure=self._under_pressure,
         )
 
+    def longest_pause(self, *, since: int) -> tuple[int, float]:
+        """How many collections there were, and how long the longest after the first ``since`` was, seconds."""
+        return self._pauses.longest_since(since)
+
     def start(self) -> None:
         """Take automatic collection of the oldest generation off the hot path, and start the thread."""
         if self._service.stopping:

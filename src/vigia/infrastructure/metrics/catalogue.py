@@ -70,6 +70,7 @@ _FACTS = (
     MetricFacts("vigia_captures_committed_total", _C, "Captures that are safe on disk."),
     MetricFacts("vigia_captures_lost_total", _C, "Captures that never reached the disk."),
     MetricFacts("vigia_commit_queue_captures", _G, "Captures on their way to the disk."),
+    MetricFacts("vigia_tracks_lock_hold_seconds", _S, "How long the lock of a camera's tracks was held; a sample."),
     MetricFacts("vigia_shard_load_ratio", _G, "Share of its time that a shard's cameras take.", ("shard",)),
     MetricFacts("vigia_shard_queue_packets", _G, "Packets that wait for a shard.", ("shard",)),
     # Delivery

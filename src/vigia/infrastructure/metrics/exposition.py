@@ -166,6 +166,13 @@ def _books(families: _Families, figures: Figures) -> None:
     for why in FilterReason:
         families.add("vigia_tracks_filtered_total", status.ledger.filter_reasons.get(why, 0), reason=why)
     families.histogram("vigia_frame_age_seconds", figures.ages, AGE_BOUNDS_S)
+    holds = figures.lock_holds
+    families.summary(
+        "vigia_tracks_lock_hold_seconds",
+        count=holds.count,
+        total=holds.total_s,
+        quantiles={"0.5": holds.p50_s, "0.99": holds.p99_s},
+    )
     families.add("vigia_captures_committed_total", status.committed)
     families.add("vigia_captures_lost_total", figures.lost)
     families.add("vigia_commit_queue_captures", status.commit_waiting)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from vigia.application.orchestrator import RunStatus
 from vigia.application.ports import OutboxStats
+from vigia.application.recent_durations import DurationStats
 from vigia.domain.camera import CameraId
 from vigia.domain.histogram import DurationHistogram
 
@@ -67,6 +68,8 @@ class Figures:
     latencies: DurationHistogram
     pool: PoolFigures
     process: ProcessFigures
+    lock_holds: DurationStats = field(default_factory=DurationStats)
+    """Of the cameras' tracks, as sampled."""
     sessions: int = 0
     login_failures: int = 0
 

@@ -14,10 +14,12 @@ from starlette.responses import JSONResponse, Response
 from vigia.application.errors import OutboxUnavailable
 from vigia.application.live_pictures import LivePictures
 from vigia.application.site_view import SiteView
+from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.infrastructure.web.access import METRICS_PATH, AccessMiddleware
 from vigia.infrastructure.web.api import Api
 from vigia.infrastructure.web.api_live import LiveApi
+from vigia.infrastructure.web.api_system import SystemApi
 from vigia.infrastructure.web.headers import answer_headers
 from vigia.infrastructure.web.login import Entrance, LoginPages
 
@@ -37,6 +39,7 @@ class SiteParts:
     view: SiteView
     operate: OperateUseCase
     exposition: Exposition
+    system: SystemView | None = None
     live: LivePictures | None = None
 
 
@@ -53,6 +56,9 @@ def make_app(parts: SiteParts, *, dashboard: Callable[[FastAPI], None] | None = 
     app.include_router(Api(parts.view, parts.operate, audit=entrance.audit, clock=entrance.clock).routes())
     if parts.live is not None:
         app.include_router(LiveApi(parts.live).routes())
+
+    if parts.system is not None:
+        app.include_router(SystemApi(parts.system).routes())
 
     @app.get(METRICS_PATH, include_in_schema=False)
     def metrics(request: Request) -> Response:
