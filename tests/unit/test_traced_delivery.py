@@ -1,12 +1,13 @@
 """The life of a capture as it is told: the real use cases on a clock moved by hand, the SDK's spans in memory."""
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -28,6 +29,7 @@ from vigia.application.use_cases.send_to_findface import SendOptions, SendToFind
 from vigia.domain.capture import Capture, CaptureId, CaptureState, LeasedCapture
 from vigia.domain.errors import TransitionError
 from vigia.infrastructure.tracing.otel import OtelTracer, TraceTarget
+from vigia.testing.flaky_recognizer import Fault, FlakyRecognizer
 from vigia.testing.memory_outbox import MemoryOutbox
 from vigia.testing.sim_clock import SimClock
 
@@ -433,3 +435,47 @@ def test_it_passes_everything_on(life: Life, memory: MemoryOutbox) -> None:
     recognizer.log_out()
     recognizer.close()
     life.outbox.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_with_traces_everything_ends_as_without(seed: int) -> None:
+    """The same faults by chance: the same attempts at the same times, the same ends; and each end is told once."""
+    told: list[Told] = []
+
+    def outcome(*, traced: bool) -> tuple[object, ...]:
+        clock = SimClock()
+        memory, flaky = MemoryOutbox(clock), FlakyRecognizer(rates=dict.fromkeys(Fault, 0.06), seed=seed)
+        exporter = InMemorySpanExporter()
+        tracer = OtelTracer(TraceTarget("http://127.0.0.1:1/v1/traces"), clock=clock, exporter=exporter)
+        telling = CaptureTelling(tracer, clock=clock)
+        outbox = TracedOutbox(memory, telling) if traced else memory
+        sender = SendToFindfaceUseCase(
+            outbox,
+            TracedRecognizer(flaky, telling) if traced else flaky,
+            clock=clock,
+            camera_token=lambda _camera: "token",
+            refresh_cameras=lambda _camera: None,
+            policy=RetryPolicy(failures_max=3),
+            rng=Random(seed),
+        )
+        for number in range(1, 31):
+            outbox.commit(capture_of(number))
+        while outbox.next_due_s() is not None:
+            clock.advance(sender.step() or 0.0)
+        while tracer.step() == 0.0:
+            pass
+        told.extend(told_of(span) for span in exporter.get_finished_spans())
+        ends = [(entry.id, entry.state, entry.attempts, entry.reason, entry.event_ids) for entry in memory.entries()]
+        return ends, flaky.arrivals, flaky.deliveries, flaky.look_ups, clock.mono_s(), sender.stats
+
+    plain = outcome(traced=False)
+    assert told == []
+    traced = outcome(traced=True)
+    assert traced == plain
+    states = {str(capture_id): state.value for capture_id, state, *_ in cast("list[Any]", plain[0])}
+    roots = [span for span in told if span.name == "capture"]
+    assert sorted((span.trace_id, span.attributes["vigia.capture.fate"]) for span in roots) == sorted(states.items())
+    asked = Counter(span.name for span in told)
+    assert (asked["deliver"], asked["look up"]) == plain[2:4]
+    for trace in by_trace(told).values():
+        check(trace)
