@@ -153,8 +153,8 @@ def test_delivery_times_are_none_before_there_are_any(run: Run) -> None:
     assert set(run.view.latency().values()) == {0, None}
     with run.counts.posting(run.clock):
         run.clock.advance(0.1)
-    run.counts.delivered(looked_up=False, taken_s=2.0)
-    run.counts.delivered(looked_up=True, taken_s=9000.0)
+    run.counts.delivered(CameraId("gate"), looked_up=False, taken_s=2.0)
+    run.counts.delivered(CameraId("gate"), looked_up=True, taken_s=9000.0)
     found = run.view.latency()
     assert (found["posts"], found["arrivals"], found["arrival_p95_s"]) == (1, 1, 2.0)
     assert found["post_p95_ms"] == pytest.approx(100.0, rel=0.06)

@@ -11,6 +11,7 @@ from vigia.application.camera_status import CameraReason
 from vigia.application.ports import Clock
 from vigia.application.recent_durations import DurationStats, RecentDurations
 from vigia.application.retry import GateState
+from vigia.domain.camera import CameraId
 from vigia.domain.histogram import DurationHistogram
 
 
@@ -56,6 +57,7 @@ class DeliveryCounts:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards all below
         self._counts: Counter[str] = Counter()
+        self._of_cameras: Counter[CameraId] = Counter()
         self._latencies = DurationHistogram()
         self._arrivals = RecentDurations()
 
@@ -75,18 +77,25 @@ class DeliveryCounts:
                 self._counts["attempts"] += 1
                 self._latencies.record(clock.mono_s() - began_s)
 
-    def delivered(self, *, looked_up: bool, taken_s: float) -> None:
+    def delivered(self, camera_id: CameraId, *, looked_up: bool, taken_s: float) -> None:
         """Count a capture that the recogniser has.
 
         Args:
+            camera_id: whose it is.
             looked_up: it was found to have arrived in an earlier attempt; when that was nobody knows.
             taken_s: how long after the moment that it shows, seconds.
         """
         with self._lock:
             self._counts["delivered"] += 1
+            self._of_cameras[camera_id] += 1
             self._counts["looked_up"] += int(looked_up)
             if not looked_up:
                 self._arrivals.record(taken_s)
+
+    def delivered_of(self) -> dict[CameraId, int]:
+        """How many of each camera's captures the recogniser took."""
+        with self._lock:
+            return dict(self._of_cameras)
 
     def arrivals(self) -> DurationStats:
         """How long it took from the moment that a capture shows until the recogniser had taken it."""

@@ -66,8 +66,11 @@ class RunView:
         """Every camera of the list."""
         parts = self._parts
         statuses = {status.id: status for status in parts.orchestrator.view().details}
+        delivered = parts.orchestrator.wiring.send.counts.delivered_of()
         return [
-            camera_page(camera, statuses.get(camera.id), self._health(camera.id)) for camera in parts.watch.sync.listed
+            camera_page(camera, statuses.get(camera.id), self._health(camera.id))
+            | {"delivered": delivered.get(camera.id, 0)}
+            for camera in parts.watch.sync.listed
         ]
 
     def captures(self, query: CaptureQuery) -> list[dict[str, Any]]:

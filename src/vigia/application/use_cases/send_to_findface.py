@@ -278,7 +278,7 @@ class SendToFindfaceUseCase:
                 self._answered()
             self._outbox.mark_delivered(capture, answer.event_ids)
             taken_s = (self._clock.utc() - capture.at_utc).total_seconds()
-            self.counts.delivered(looked_up=answer.looked_up, taken_s=taken_s)
+            self.counts.delivered(capture.camera_id, looked_up=answer.looked_up, taken_s=taken_s)
             logger.debug("capture %s of camera %s delivered as %s", capture.id, capture.camera_id, answer.event_ids)
         elif isinstance(error, CaptureRefused) and not answer.doubt:
             self._answered()

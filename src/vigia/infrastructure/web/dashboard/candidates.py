@@ -41,10 +41,11 @@ def candidates_section(ctx: PageContext, row: Mapping[str, Any]) -> None:
 
 def _sentence(ctx: PageContext, found: Sequence[Mapping[str, Any]]) -> None:
     why, language = why_chosen(found), ctx.language
+    digits = 3 if round(why.best, 2) == round(why.next, 2) else 2  # so that the difference is seen
     facts = {
         "count": why.count,
-        "best": number(why.best, language, digits=2),
-        "next": number(why.next, language, digits=2),
+        "best": number(why.best, language, digits=digits),
+        "next": number(why.next, language, digits=digits),
     }
     told = [ctx.say(why.text, **facts)]
     if why.parts:

@@ -49,7 +49,9 @@ def unsent_card(ctx: PageContext, row: Mapping[str, Any], settings: Mapping[str,
         with node("div", classes="vg-stack vg-stack--close"):
             with node("span", classes="vg-badge vg-badge--warn"):
                 icon("filter_alt")
-                node("span", say(reason.name) if reason else str(row["reason"] or row["fate"]))
+                node(
+                    "span", say(reason.name) if reason else str(row["reason"] or row["fate"]), classes="vg-badge__word"
+                )
             with node("div", classes="vg-row"):
                 node("span", camera, classes="vg-strong")
                 LocalTime(row["at_utc"])
