@@ -137,7 +137,9 @@ def test_an_interrupted_benchmark_is_ended_with_all_that_it_started(
 
 
 def test_all_run_in_order_and_none_twice() -> None:
-    assert chosen_benches([]) == list(BENCHES)
+    assert chosen_benches([], apart=True) == list(BENCHES)
+    assert chosen_benches([]) == [entry for entry in BENCHES if entry.name != "live"], "that one only when it is named"
+    assert [entry.name for entry in chosen_benches(["live"])] == ["live"]
     first, second = BENCHES[0].name, BENCHES[1].name
     assert [entry.name for entry in chosen_benches([second, first, second])] == [first, second]
 

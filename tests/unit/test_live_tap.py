@@ -152,12 +152,12 @@ def test_switched_off_there_are_none() -> None:
 def test_a_word_that_comes_while_the_watch_ends_is_not_lost() -> None:
     slot = LiveSlot(interval_s=0.3)
     slot.extend(10.0, width_px=320)
-    slot.tick(9.9)
-    assert slot.watched
-    slot.tick(10.0)
-    assert not slot.watched
+    seen = []
+    for now_s in (9.9, 10.0):
+        slot.tick(now_s)
+        seen.append(slot.watched)
     slot.extend(12.0, width_px=320)
-    assert slot.watched
+    assert [*seen, slot.watched] == [True, False, True]
 
 
 def test_the_widest_that_is_asked_for_counts_while_the_watch_lasts() -> None:

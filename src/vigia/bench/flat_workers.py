@@ -83,6 +83,7 @@ class FlatWorkers:
         *,
         taker: CaptureSink | None = None,
         finish: Callable[[], object] | None = None,
+        hot_path: HotPath | None = None,
     ) -> FlatResult:
         """Process all streams once.
 
@@ -91,6 +92,7 @@ class FlatWorkers:
             settings: of the product; None measures decoding alone.
             taker: gets the captures; threads only.
             finish: called when the shards are done; the time it takes counts too. Threads only.
+            hot_path: makes the shards; one is made of the settings when not given. Threads only.
 
         Raises:
             ApplicationError: fewer streams than workers, or processes were given what they cannot use.
@@ -100,8 +102,8 @@ class FlatWorkers:
         tasks = share_out(streams, settings, workers=self._count)
         collect_garbage()
         if self._kind is WorkersKind.THREADS:
-            return _in_threads(tasks, streams, taker=taker, finish=finish)
-        if taker is not None or finish is not None or self._pool is None:
+            return _in_threads(tasks, streams, taker=taker, finish=finish, hot_path=hot_path)
+        if taker is not None or finish is not None or hot_path is not None or self._pool is None:
             raise ApplicationError("worker processes are used within their block, and keep their captures")
         futures = [self._pool.submit(_work_in_process, task) for task in tasks]
         wait(futures, timeout=WORK_TIMEOUT_S)
@@ -116,10 +118,12 @@ def _in_threads(
     *,
     taker: CaptureSink | None,
     finish: Callable[[], object] | None,
+    hot_path: HotPath | None = None,
 ) -> FlatResult:
     clock = SystemClock()
     settings = tasks[0].settings
-    hot_path = HotPath(settings, clock=clock) if settings is not None else None
+    if hot_path is None and settings is not None:
+        hot_path = HotPath(settings, clock=clock)
     cpu_before_s: list[float] = []
     barrier = threading.Barrier(len(tasks), action=lambda: cpu_before_s.append(time.process_time()))
     reports: list[WorkerReport] = []

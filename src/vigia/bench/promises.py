@@ -39,6 +39,8 @@ PROMISES: tuple[Promise, ...] = (
     Promise("gc", "gc", "garbage collection pauses in steady state", "max ≤ 5 ms, p99 ≤ 2 ms"),
     Promise("rss", "soak", "RSS, 8 x 1080p30, 10 minutes", "≤ 700 MB, ≤ 1 % growth after minute 2"),
     Promise("latency", "latency", "face leaves to event accepted, after the track's silence", "p95 ≤ 250 ms"),
+    Promise("live-watched", "live", "flat out 720p, two browsers watch all 8: frames processed", "fall by < 5 %"),
+    Promise("live-stalled", "live", "the same with a browser that stalled", "fall by nothing, no picture kept"),
     Promise("best_shot", "quality", "chosen shot within the best 10 % of its track's frames", "≥ 95 % of tracks"),
     Promise("refusals", "quality", "refusals by the stand-in", "≤ 2 %"),
     Promise("small_faces", "quality", "faces of 60 px at 1080p, each model, default settings", "recall ≥ 95 %"),

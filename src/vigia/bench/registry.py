@@ -15,6 +15,8 @@ class BenchEntry:
     name: str
     module: str
     what: str
+    apart: bool = False
+    """Runs when it is named, and not among all."""
 
     def load(self) -> Callable[[BenchContext], BenchResult]:
         """Import it."""
@@ -36,5 +38,6 @@ BENCHES: tuple[BenchEntry, ...] = (
     BenchEntry("latency", "vigia.bench.latency", "from a face to its capture and to FindFace"),
     BenchEntry("tracking", "vigia.bench.tracking", "tracks kept, and the CPU of it, beside the open trackers"),
     BenchEntry("quality", "vigia.bench.quality", "the chosen shot beside the rendered truth, refusals, small faces"),
+    BenchEntry("live", "vigia.bench.live", "what it costs the cameras that somebody watches them", apart=True),
     BenchEntry("soak", "vigia.bench.soak", "ten minutes of 8 x 1080p30: memory and pauses"),
 )

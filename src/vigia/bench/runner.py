@@ -42,8 +42,10 @@ EXIT_ASKED = 143
 """128 + SIGTERM."""
 
 
-def chosen_benches(names: Sequence[str]) -> list[BenchEntry]:
-    """The benchmarks named, each once, in the registry's order; all of them when none is named.
+def chosen_benches(names: Sequence[str], *, apart: bool = False) -> list[BenchEntry]:
+    """The benchmarks named, each once, in the registry's order; when none is named all.
+
+    ``apart``: of all, those too that run only when they are named.
 
     Raises:
         ConfigurationError: there is no such benchmark; the nearest name is told.
@@ -59,7 +61,7 @@ def chosen_benches(names: Sequence[str]) -> list[BenchEntry]:
             raise ConfigurationError(
                 "there is no benchmark %(name)s; choose from %(names)s", name=name, names=", ".join(known)
             )
-    return [entry for entry in BENCHES if not names or entry.name in names]
+    return [entry for entry in BENCHES if (entry.name in names if names else apart or not entry.apart)]
 
 
 @dataclass(frozen=True, slots=True)

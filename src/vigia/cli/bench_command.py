@@ -57,7 +57,7 @@ def bench(
     from vigia.bench.context import BenchContext  # noqa: PLC0415 - see the line above
     from vigia.bench.runner import chosen_benches  # noqa: PLC0415 - see the line above
 
-    entries = chosen_benches(names or [])
+    entries = chosen_benches(names or [], apart=show_list)
     if show_list:
         _list(entries, as_json=as_json)
         return 0

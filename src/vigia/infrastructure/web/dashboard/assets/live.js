@@ -94,8 +94,9 @@ class LiveView extends HTMLElement {
 
   relabel() {
     const label = this.dataset.label || this.shownCamera;
+    const state = this.stateBox.textContent;
     this.labelBox.textContent = label;
-    this.setAttribute("aria-label", label);
+    this.setAttribute("aria-label", state ? `${label}: ${state}` : label);
   }
 
   forget() {
@@ -151,7 +152,9 @@ class LiveView extends HTMLElement {
     let text = "";
     if (state === "stale") text = (this.dataset.since || "{age}").replace("{age}", ageText(age));
     else if (state !== "live") text = this.dataset[state] || this.dataset.none || "";
-    if (this.stateBox.textContent !== text) this.stateBox.textContent = text;
+    if (this.stateBox.textContent === text) return;
+    this.stateBox.textContent = text;
+    this.relabel();
   }
 }
 
