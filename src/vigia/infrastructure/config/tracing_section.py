@@ -11,6 +11,7 @@ from vigia.application.errors import ConfigurationError
 from vigia.infrastructure.config.section import Section, Share, UsablePath, invalid
 
 TRACES_PATH = "/v1/traces"
+SECRET_CHARACTERS_MIN = 12
 _HEADER_NAME = re_compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -76,6 +77,9 @@ class TracingSettings(Section):
 
     @property
     def secrets(self) -> list[str]:
-        """What must be blanked wherever it appears: the values, and what follows ``Bearer`` in one."""
-        values = list(self.header_fields.values())
-        return [secret for value in values for secret in (value, value.rpartition(" ")[2]) if secret]
+        """What must be blanked wherever it appears: the values, and what follows ``Bearer`` in one.
+
+        Short ones are names of tenants and the like: to blank every ``vigia`` would leave a log that says nothing.
+        """
+        found = [text for value in self.header_fields.values() for text in (value, value.rpartition(" ")[2])]
+        return [text for text in found if len(text) >= SECRET_CHARACTERS_MIN]

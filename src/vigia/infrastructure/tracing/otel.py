@@ -69,8 +69,10 @@ YEARS_MAX_S = 9e9
 """The year 2255."""
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED | 0x02)  # and random: see capture_trace.RANDOM_BITS
 _OUTWARD = frozenset({SpanName.DELIVER, SpanName.LOOK_UP})
-_KEPT_HEADERS = frozenset({"content-type", "content-encoding", "user-agent"})
-"""Of what the exporter sends by itself."""
+_KEPT_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
+)
+"""Of what the exporter and the HTTP library send by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class OtelTracer:
 
     def _send(self, batch: Sequence[CaptureSpan]) -> bool:
         """Whether the collector took it. Never raises."""
+        self._session.outcome = ""
         try:
             taken = self._exporter.export(self._made_of(batch)) is SpanExportResult.SUCCESS
         except Exception:  # a span that cannot be made costs its batch, and no more
@@ -199,7 +202,7 @@ class OtelTracer:
             logger.warning(
                 "The trace collector at %s takes no traces (%s): they are dropped and counted until it does",
                 self._target.endpoint,
-                self._session.outcome or "no answer",
+                self._session.outcome or "?",
             )
         elif taken and self._failing:
             self._failing = False
@@ -248,18 +251,24 @@ class CollectorSession(requests.Session):
 
     def __init__(self, headers: Mapping[str, str], *, ca_file: str | None) -> None:
         super().__init__()
-        self.trust_env = False
+        self.trust_env = False  # no proxies, no .netrc
         self.outcome = ""
         """How the last request ended: an HTTP status or an error's class."""
         self._own = {name.lower(): value for name, value in headers.items()}
         self._ca_file = ca_file
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """As the base class; then only headers that belong there, and ours."""
+        prepared = super().prepare_request(request)
+        for name in [name for name in prepared.headers if name.lower() not in _KEPT_HEADERS]:
+            del prepared.headers[name]
+        prepared.headers.update(self._own)
+        return prepared
+
     def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
-        """As the base class, with our headers and our certificates."""
-        given: Mapping[str, str] = options.get("headers") or {}
-        kept = {name: value for name, value in given.items() if name.lower() in _KEPT_HEADERS}
+        """As the base class, with our certificates."""
         self.cert = None
-        options |= {"headers": kept | self._own, "verify": self._ca_file or True, "allow_redirects": False}
+        options |= {"verify": self._ca_file or True, "allow_redirects": False}
         try:
             response = super().request(method, url, **options)
         except Exception as error:
