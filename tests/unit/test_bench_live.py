@@ -16,7 +16,7 @@ PROMISED = {promise.id for promise in PROMISES if promise.benchmark == "live"}
 
 def sample(watching: Watching, fps: float, *, cpu_s: float = 0.0, kept: int = 0) -> LiveSample:
     told = [{"answers": 3.0, "pictures": 24.0, "bytes": 1000.0, "age_ms": 100.0, "cpu_s": cpu_s}]
-    return LiveSample(watching, fps, 4.0, [] if watching is Watching.NOBODY else told, kept=kept)
+    return LiveSample(watching, fps, 4.0, 3.5, [] if watching is Watching.NOBODY else told, kept=kept)
 
 
 def series(*fps: float, cpu_s: float = 0.0, kept: int = 0) -> list[LiveSample]:

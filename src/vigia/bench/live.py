@@ -67,6 +67,8 @@ class LiveSample:
     watching: Watching
     fps: float
     wall_s: float
+    cpu_ms: float
+    """Processor time of vigia's process for each frame, of all its threads."""
     browsers: list[dict[str, float]] = field(default_factory=list)
     made: int = 0
     """Pictures that were made files."""
@@ -91,6 +93,7 @@ class LiveSample:
             "fps": round(self.fps, 1),
             "fps_without_browsers": round(self.fps_without_browsers, 1),
             "wall_s": round(self.wall_s, 3),
+            "cpu_ms_a_frame": round(self.cpu_ms, 4),
             "made": self.made,
             "kept": self.kept,
             "browsers": self.browsers,
@@ -181,7 +184,7 @@ class LiveSite:
         made = self._pictures.made
         browsers = [self._browser(cameras, stall=watching is Watching.STALLED) for _ in range(count)]
         try:
-            result = workers.measure(streams, settings, hot_path=self._hot_path)
+            result = workers.measure(streams, settings, hot_path=self._hot_path, finish=_nothing)
             told = [_end(browser) for browser in browsers]
         finally:
             for browser in browsers:
@@ -189,7 +192,8 @@ class LiveSite:
                 browser.wait()
         gc.collect()
         kept = sum(1 for thing in gc.get_objects() if type(thing) is LiveShot)
-        return LiveSample(watching, result.fps, result.wall_s, told, made=self._pictures.made - made, kept=kept)
+        cpu_ms = result.cpu_s / result.frames * 1e3
+        return LiveSample(watching, result.fps, result.wall_s, cpu_ms, told, made=self._pictures.made - made, kept=kept)
 
     def _browser(self, cameras: str, *, stall: bool) -> "subprocess.Popen[bytes]":
         port = self._server.url.rstrip("/").rsplit(":", 1)[1]
@@ -201,6 +205,10 @@ class LiveSite:
             browser.kill()
             raise ApplicationError("a browser's stand-in did not start")
         return browser
+
+
+def _nothing() -> None:
+    """Asked for at the end of a sample, the processor time of the whole process counts and not of the shards alone."""
 
 
 def _end(browser: "subprocess.Popen[bytes]") -> dict[str, float]:
@@ -246,7 +254,9 @@ def _table(samples: Sequence[LiveSample]) -> Table:
     for watching in Watching:
         own = [sample for sample in samples if sample.watching is watching]
         fps = Spread.of([sample.fps for sample in own])
+        cpu_ms = Spread.of([sample.cpu_ms for sample in own])
         row = [watching.value, str(len(own)), f"{fps.median:.0f} ({fps.low:.0f} to {fps.high:.0f})"]
+        row.append(f"{cpu_ms.median:.2f} ms")
         if watching is Watching.NOBODY:
             rows.append((*row, "", "", str(max(sample.kept for sample in own))))
             continue
@@ -256,7 +266,15 @@ def _table(samples: Sequence[LiveSample]) -> Table:
             (*row, f"{percent(fall.median)} ({percent(fall.low)} to {percent(fall.high)})", percent(raw.median), kept)
         )
     title = f"Frames processed, {len(samples)} samples in turn, 8 streams of {HEIGHT}p on {WORKERS} threads, k={K}"
-    columns = ("watching", "samples", "fps", "fall", "with the browsers' own CPU", "pictures kept after it")
+    columns = (
+        "watching",
+        "samples",
+        "fps",
+        "CPU a frame",
+        "fall",
+        "with the browsers' own CPU",
+        "pictures kept after it",
+    )
     return Table(title, columns, tuple(rows))
 
 
