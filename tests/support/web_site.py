@@ -14,16 +14,20 @@ from starlette.types import Message, Scope
 
 from outbox_rigs import capture_of
 from vigia.application.audit_port import AuditEntry
+from vigia.application.gallery_store import GalleryStore
 from vigia.application.live_pictures import LivePictures
 from vigia.application.live_tap import LiveTap
 from vigia.application.ports import Clock, ManagedOutbox
 from vigia.application.site_view import CaptureQuery, Readiness
 from vigia.application.use_cases.operate import OperateUseCase
+from vigia.bootstrap.gallery_pages import GalleryPages
 from vigia.bootstrap.web_pages import capture_page
-from vigia.domain.camera import CameraId
+from vigia.domain.camera import Camera, CameraId
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
+from vigia.infrastructure.video.picture import picture_from_image
+from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.lockout import LockOut
@@ -124,6 +128,7 @@ class WebSite:
         self.clock, self.audit = SimClock(), AuditList()
         self.outbox = outbox(self.clock)
         self.view = MemoryView(self.outbox)
+        self.gallery = GalleryStore(1 << 20)
         self.users = UserFile(directory / "web-users.json", hasher=QUICK)
         for name, role in (("olga", Role.OPERATOR), ("vera", Role.VIEWER)):
             self.users.set_password(name, PASSWORD, role=role, now_utc=self.clock.utc())
@@ -138,8 +143,15 @@ class WebSite:
                 ),
                 view=self.view,
                 operate=OperateUseCase(self.outbox, self.audit, reload=self._reload, clock=self.clock),
-                live=live or LivePictures(LiveTap(self.clock, fps=3.0), SwscaleSmallJpegs(), clock=self.clock),
                 system=CannedSystem(),
+                live=live or LivePictures(LiveTap(self.clock, fps=3.0), SwscaleSmallJpegs(), clock=self.clock),
+                gallery=GalleryPages(
+                    self.outbox,
+                    self.gallery,
+                    cameras=lambda: [Camera(CameraId("gate"), "Portão", "rtsp://gate")],
+                    decode=picture_from_image,
+                    encoder=SmallJpegEncoder(),
+                ),
                 exposition=lambda _accept: (b"vigia_cameras 2.0\n", "text/plain"),
             )
         )

@@ -69,16 +69,24 @@ class _Told:
     """A track as its shard told it, without full pictures. A ``Passing``: what a filter may ask of it."""
 
     key: TrackKey
+    first: FaceEvent
+    last: FaceEvent
     best: FaceEvent
     events_count: int
     moved_max_px: float
-    moments: Sequence[Moment]
-    sent_frames: frozenset[int]
+    moments: Sequence[Moment] = ()
+    """Of a track that sent."""
+    sent_frames: frozenset[int] = frozenset()
     fate: TrackFate | None = None
     reason: FilterReason | None = None
     track_filter: TrackFilter | None = None
     cutting: Any = None
     """The best face, larger, where nothing was sent."""
+
+    @property
+    def sends(self) -> bool:
+        """Whether something of it was sent."""
+        return self.fate in {None, TrackFate.CAPTURED}
 
     @property
     def cutting_bytes(self) -> int:
@@ -200,21 +208,21 @@ class GalleryDesk:
             return
         told = _Told(
             key,
+            selection.first_event,
+            selection.last_event,
             best.without_picture(),
             selection.events_count,
             selection.moved_max_px,
-            note.moments(),
-            note.sent_frames,
             fate=fate,
             reason=reason,
             track_filter=track_filter,
         )
-        if fate not in {None, TrackFate.CAPTURED}:
-            cutting = self._cut(best, side_px=FACE_PX)
-            if cutting is None:
-                cutting = next((one.cutting for one in told.moments if one.frame_index == best.frame_index), None)
-            told.let_go()
-            told.cutting = cutting
+        if told.sends:
+            told.moments, told.sent_frames = note.moments(), note.sent_frames
+        elif best.picture is not None:
+            told.cutting = self._cut(best, side_px=FACE_PX)
+        else:
+            told.cutting = note.best_cutting
         self._put(told)
 
     def _put(self, task: _Shot | _Told) -> None:
@@ -264,38 +272,33 @@ class GalleryDesk:
         return self._encoder.encode_jpeg(picture, quality=JPEG_QUALITY, crop_ltrb=ltrb, size_wh=size_wh)
 
     def _sheet(self, told: _Told) -> PassageSheet:
-        moments = told.moments
-        began = moments[0]
-        best = self._candidate(
-            Moment(
-                told.best.frame_index, told.best.at_mono_s, told.best.at_utc, told.best.quality, told.best.confidence,
-                told.best.box_xyxy, told.cutting,
-            ),
-            began,
-        )  # fmt: skip
+        began_s, best = told.first.at_mono_s, told.best
+        shown = Moment(
+            best.frame_index, best.at_mono_s, best.at_utc, best.quality, best.confidence, best.box_xyxy, told.cutting
+        )
         sheet = PassageSheet(
             told.key,
-            began_utc=began.at_utc,
-            duration_s=moments[-1].at_mono_s - began.at_mono_s,
+            began_utc=told.first.at_utc,
+            duration_s=told.last.at_mono_s - began_s,
             events=told.events_count,
             moved_px=told.moved_max_px,
-            best=best,
+            best=self._candidate(shown, began_s),
             fate=None if told.fate is None else told.fate.value,
             reason=None if told.reason is None else told.reason.value,
         )
-        if told.fate in {None, TrackFate.CAPTURED}:
+        if told.sends:
             sent = told.sent_frames
-            found = tuple(replace(self._candidate(one, began), sent=one.frame_index in sent) for one in moments)
-            return replace(sheet, candidates=found)
+            found = (replace(self._candidate(one, began_s), sent=one.frame_index in sent) for one in told.moments)
+            return replace(sheet, candidates=tuple(found))
         if told.fate is TrackFate.FILTERED and told.track_filter is not None:
             return replace(sheet, obstacles=obstacles(told.track_filter, told, reason=told.reason))
         return sheet
 
-    def _candidate(self, moment: Moment, began: Moment) -> Candidate:
+    def _candidate(self, moment: Moment, began_s: float) -> Candidate:
         cutting = moment.cutting
         return Candidate(
             moment.frame_index,
-            at_s=moment.at_mono_s - began.at_mono_s,
+            at_s=moment.at_mono_s - began_s,
             quality=float(moment.quality.score),
             parts={name: float(share) for name, share in moment.quality.parts.items()},
             confidence=float(moment.confidence),

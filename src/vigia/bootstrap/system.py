@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from vigia.application.balancer import Balancer
@@ -30,15 +31,11 @@ from vigia.application.use_cases.send_to_findface import SendOptions, SendToFind
 from vigia.application.use_cases.sync_cameras import SyncCamerasUseCase
 from vigia.bootstrap.camera_watch import CameraWatch
 from vigia.bootstrap.crews import CaptureHooks, placed, tell_committed, thread_crew, without_tokens
+from vigia.bootstrap.gallery import run_gallery
 from vigia.bootstrap.hands import Hands
 from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.outbox_choice import settle_s, wait_for_outbox
-from vigia.bootstrap.parts import (
-    WEAK_SHARE,
-    detector_factory,
-    findface_client,
-    resolved_model,
-)
+from vigia.bootstrap.parts import WEAK_SHARE, detector_factory, findface_client, resolved_model
 from vigia.bootstrap.traces import RunTraces, run_traces
 from vigia.bootstrap.web_entry import web_services
 from vigia.bootstrap.web_view import RunParts
@@ -113,6 +110,7 @@ class System:
         self._model = ""
         self._began_utc = self._clock.utc()
         self._watch: CameraWatch | None = None
+        self._gallery = run_gallery(settings, wanted=options.web, clock=self._clock)
 
     def request_stop(self) -> None:
         """Ask the run to end. Idempotent; never blocks."""
@@ -183,6 +181,7 @@ class System:
             *watch.services(hands.crew, view),
             LoopService("keep-outbox", KeepOutboxUseCase(outbox).step, clock=self._clock),
             *hands.side_services,
+            *self._gallery.services,
         ]
         wiring = Wiring(
             crew=hands.crew,
@@ -203,7 +202,9 @@ class System:
         )
         memory = self._memory_manager(hands)
         if self._options.web:
-            parts = RunParts(orchestrator, outbox, watch, client, memory, self._facts, settings, self._model)
+            parts = RunParts(
+                orchestrator, outbox, watch, client, memory, self._facts, settings, self._model, self._gallery
+            )
             side += web_services(parts, reload=self.request_reload, clock=self._clock)
         traces.start()
         memory.freeze_startup()
@@ -249,7 +250,7 @@ class System:
         return MemoryManager(
             self._clock,
             is_idle=hands.is_idle,
-            sheddables=hands.sheddables,
+            sheddables=[*self._gallery.sheddables, *hands.sheddables],
             read_rss_bytes=lambda: self._facts.rss_bytes() + hands.crew.outside().rss_bytes,
             interval_s=chosen.interval_s,
             overdue_s=chosen.overdue_s,
@@ -263,19 +264,18 @@ class System:
         """Everything between the cameras and the disk, as threads or as processes."""
         settings = self._settings
         count = min(settings.shard_count(cores=len(os.sched_getaffinity(0))), max(SHARDS_MIN, 2 * len(cameras)))
-
-        def wake_senders() -> None:
-            wake_one(senders)
-
+        wake_senders = partial(wake_one, senders)
         if settings.shards_are_threads(count):
             return self._threads(cameras, outbox=outbox, wake_senders=wake_senders, count=count, model=model)
-        options = WorkerOptions(model=model, loop_files=self._options.loop_files, windows=bool(self._options.truths))
+        options = WorkerOptions(
+            model, self._options.loop_files, windows=bool(self._options.truths), on_gallery=self._gallery.take
+        )
         crew = worker_crew(
             settings,
             cameras,
             count=count,
             options=options,
-            store=outbox,
+            store=self._gallery.watched(outbox),
             wake_senders=wake_senders,
             clock=self._clock,
         )
@@ -310,8 +310,8 @@ class System:
                 on_frame=windows.see if self._options.truths else None,
             ),
             make_detector=detector_factory(settings, model, weak_share=WEAK_SHARE),
-            store=outbox,
-            hooks=CaptureHooks(committed, failed, counts, wake_senders),
+            store=self._gallery.watched(outbox),
+            hooks=CaptureHooks(committed, failed, counts, wake_senders, self._gallery.desk()),
             clock=self._clock,
         )
         balancer = Balancer(crew.shards, clock=self._clock)

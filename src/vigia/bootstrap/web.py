@@ -8,12 +8,15 @@ from vigia.application.live_pictures import LivePictures
 from vigia.application.ports import Clock
 from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
+from vigia.bootstrap.gallery_pages import GalleryPages
 from vigia.bootstrap.web_entry import tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.i18n.catalogue import language
 from vigia.infrastructure.metrics.exposition import Exposition
 from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
+from vigia.infrastructure.video.picture import picture_from_image
+from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.audit_file import AuditFile
@@ -58,6 +61,13 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         view=view,
         operate=OperateUseCase(parts.outbox, audit, reload=reload, clock=clock),
         exposition=Exposition(view.figures),
+        gallery=GalleryPages(
+            parts.outbox,
+            parts.gallery.store,
+            cameras=lambda: parts.watch.sync.listed,
+            decode=picture_from_image,
+            encoder=SmallJpegEncoder(),
+        ),
         system=system,
         live=LivePictures(parts.orchestrator.wiring.crew.live, SwscaleSmallJpegs(), clock=clock),
     )

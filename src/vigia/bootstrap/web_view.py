@@ -15,6 +15,7 @@ from vigia.application.ports import Clock, ManagedOutbox, OutboxStats
 from vigia.application.site_view import CaptureQuery, Readiness
 from vigia.application.use_cases.stream_camera import CameraState
 from vigia.bootstrap.camera_watch import CameraWatch
+from vigia.bootstrap.gallery import RunGallery
 from vigia.bootstrap.status_page import camera_page
 from vigia.bootstrap.web_pages import capture_page, status_page
 from vigia.domain.camera import CameraId
@@ -44,6 +45,8 @@ class RunParts:
     settings: Settings
     model: str
     """The detector's."""
+    gallery: RunGallery
+    """What the dashboard remembers."""
 
 
 class RunView:

@@ -97,6 +97,11 @@ class TrackNote:
         return sorted(found.values(), key=lambda moment: moment.at_mono_s)
 
     @property
+    def best_cutting(self) -> Any:
+        """The best event's; None where there is none."""
+        return None if self._best is None else self._best.cutting
+
+    @property
     def sent_frames(self) -> frozenset[int]:
         """The frames of the shots that were sent last."""
         return frozenset(self._sent)

@@ -12,12 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from vigia.application.errors import OutboxUnavailable
+from vigia.application.gallery_view import GalleryView
 from vigia.application.live_pictures import LivePictures
 from vigia.application.site_view import SiteView
 from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.infrastructure.web.access import METRICS_PATH, AccessMiddleware
 from vigia.infrastructure.web.api import Api
+from vigia.infrastructure.web.api_gallery import GalleryApi
 from vigia.infrastructure.web.api_live import LiveApi
 from vigia.infrastructure.web.api_system import SystemApi
 from vigia.infrastructure.web.headers import answer_headers
@@ -39,8 +41,9 @@ class SiteParts:
     view: SiteView
     operate: OperateUseCase
     exposition: Exposition
-    system: SystemView | None = None
     live: LivePictures | None = None
+    gallery: GalleryView | None = None
+    system: SystemView | None = None
 
 
 def make_app(parts: SiteParts, *, dashboard: Callable[[FastAPI], None] | None = None) -> FastAPI:
@@ -54,6 +57,8 @@ def make_app(parts: SiteParts, *, dashboard: Callable[[FastAPI], None] | None = 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="vigia", lifespan=_lifespan)
     app.include_router(LoginPages(entrance).routes(home=dashboard is None))
     app.include_router(Api(parts.view, parts.operate, audit=entrance.audit, clock=entrance.clock).routes())
+    if parts.gallery is not None:
+        app.include_router(GalleryApi(parts.gallery).routes())
     if parts.live is not None:
         app.include_router(LiveApi(parts.live).routes())
 
