@@ -102,6 +102,20 @@ def test_the_alerts_say_what_is_wrong_and_how_bad_it_is() -> None:
             assert label in kept | carried | FROM_SCRAPE, rule["alert"]
 
 
+HOURS = re.compile(r"increase\((\w+)\[(\d+)h\]\)\) == 0")
+
+
+def test_whoever_alarms_because_nothing_came_knows_that_it_watched_all_the_time() -> None:
+    """After a first start, a new camera or an outage nothing came either, and nothing is wrong."""
+    quiet = [(rule, found) for rule in alerts() for found in HOURS.finditer(rule["expr"])]
+    assert [rule["alert"] for rule, _ in quiet] == ["VigiaNoFaces"]
+    for rule, found in quiet:
+        hours, rest = int(found[2]), rule["expr"][found.end() :]
+        assert f'and on (instance, camera) vigia_camera_state{{state="live"}} offset {hours}h' in rest
+        assert f'and on (instance, camera) avg_over_time(vigia_camera_state{{state="live"}}[{hours}h]) > 0.9' in rest
+        assert f"and on (instance) time() - vigia_start_time_seconds > {3600 * hours})" in rest
+
+
 def test_the_panels_lie_beside_each_other() -> None:
     board = dashboard()
     ids = [panel["id"] for panel in board["panels"]]
