@@ -15,8 +15,10 @@ import pytest
 
 from long_clip import repeated
 from vigia.application.errors import ConfigurationError
+from vigia.bootstrap import video_process
 from vigia.bootstrap.video_job import ProcessOptions, VideoJob
 from vigia.bootstrap.video_process import VideoFate, VideoOutcome, VideoProcess
+from vigia.cli.process_command import _exit_code
 from vigia.domain.errors import VigiaError
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings, load_settings
@@ -213,6 +215,27 @@ def test_a_stop_takes_back_what_is_half_done(clips: list[DemoClip], tmp_path: Pa
     assert [outcome.fate for outcome in outcomes] == [VideoFate.STOPPED]
     assert not [path for path in out.iterdir() if path.is_dir()]
     assert processed([later], out)[0].fate is VideoFate.DONE
+
+
+def test_a_worker_that_hangs_is_told_and_is_no_success(
+    clips: list[DemoClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, release = threading.Event(), threading.Event()
+
+    def hang(_job: VideoJob, *, threads: int) -> dict[str, Any]:
+        stop.set()
+        assert release.wait(30.0)
+        return {"threads": threads}
+
+    monkeypatch.setattr(VideoJob, "run", hang)
+    monkeypatch.setattr(video_process, "STOP_S", 0.2)
+    try:
+        outcomes = processed([clips[0].path], tmp_path, stop=stop)
+    finally:
+        release.set()
+    assert [outcome.fate for outcome in outcomes] == [VideoFate.FAILED]
+    assert "did not stop within" in str(outcomes[0].error)
+    assert _exit_code(outcomes, 0, stop) == 1
 
 
 def test_two_processes_do_not_write_to_one_folder(clips: list[DemoClip], tmp_path: Path) -> None:

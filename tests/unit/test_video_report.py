@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -185,6 +186,27 @@ def test_a_report_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     directory.publish({"fingerprint": "2"})
     assert directory.summary() == {"fingerprint": "2"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip"]
+
+
+def test_a_report_has_its_name_only_when_all_of_it_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = ReportDirectory(tmp_path / "clip")
+    directory.begin()
+    for name in ("report.html", "faces/1.jpg", "captures.jsonl"):
+        (directory.part / name).write_text("content")
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def recorded(handle: int) -> None:
+        sync(handle)
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    directory.publish({"fingerprint": "1"})
+    inside = {directory.place, *directory.place.rglob("*")}
+    assert {path.relative_to(directory.part) for path in synced[:-1]} == {
+        p.relative_to(directory.place) for p in inside
+    }
+    assert synced[-1] == tmp_path  # the name itself
 
 
 def test_a_report_killed_between_two_renames_is_put_back(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from vigia.application.errors import ApplicationError, ConfigurationError
 from vigia.application.ports import CaptureStore, Clock
-from vigia.application.service import LoopService
+from vigia.application.service import LoopService, join_all, request_stop_all
 from vigia.bootstrap.parts import WEAK_SHARE, detector_factory, resolved_model
 from vigia.bootstrap.video_files import report_places, shown
 from vigia.bootstrap.video_job import Interrupted, Machinery, ProcessOptions, VideoJob
@@ -163,13 +163,16 @@ class VideoProcess:
             clock.wait(stop, LOOK_S)
             done_s += self._tell(on_outcome)
             on_progress(done_s + sum(job.position_s for job in list(self._running.values())))
+        request_stop_all(workers)
+        hung = join_all(workers, deadline_mono_s=clock.mono_s() + STOP_S, clock=clock)
         for worker in workers:
-            worker.request_stop()
-        for worker in workers:
-            worker.join(STOP_S)
             if worker.failure is not None:
                 raise worker.failure
         on_progress(done_s + self._tell(on_outcome))
+        for name in hung:  # its thread is left behind, and ends with the process
+            if (job := self._running.get(name)) is not None:
+                error = ApplicationError("it did not stop within %(seconds).0f s and was left behind", seconds=STOP_S)
+                on_outcome(VideoOutcome(job.path, job.directory.place, VideoFate.FAILED, error=error))
 
     def _tell(self, on_outcome: Callable[[VideoOutcome], None]) -> float:
         """Tell what is finished; return how many seconds of video that was, by their own word."""

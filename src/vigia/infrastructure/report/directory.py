@@ -74,15 +74,21 @@ class ReportDirectory:
         self.thumbs.mkdir()
 
     def publish(self, summary: dict[str, Any]) -> None:
-        """Complete the report and put it in its place; one that was there goes."""
+        """Complete the report and put it in its place; one that was there goes.
+
+        All of it is on disk before it has its name: a report that the next run takes for done is whole, whenever the
+        power fails.
+        """
         shutil.rmtree(self.thumbs)
-        with (self.part / SUMMARY_NAME).open("w", encoding="utf-8") as file:
-            file.write(json.dumps(summary, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        text = json.dumps(summary, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        (self.part / SUMMARY_NAME).write_text(text, encoding="utf-8")
+        for directory, _, names in os.walk(self.part, topdown=False):
+            for path in (*(Path(directory, name) for name in names), Path(directory)):
+                _sync(path)
         if self.place.exists():
             self.place.rename(self._old)
         self.part.rename(self.place)
+        _sync(self.place.parent)
         _remove(self._old)
 
     def abandon(self) -> None:
@@ -97,6 +103,14 @@ class ReportDirectory:
             self._old.rename(self.place)
         for left in (self.part, self._old):
             _remove(left)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_empty(path: Path) -> bool:
