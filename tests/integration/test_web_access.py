@@ -3,7 +3,9 @@
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,12 @@ import trustme
 from fastapi.routing import APIRoute
 from starlette.websockets import WebSocket
 
+from vigia.application.site_view import Readiness
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.web.access import PUBLIC_PATHS, DoorRules
+from vigia.infrastructure.web.addresses import networks
+from vigia.infrastructure.web.app import THREADS
+from vigia.infrastructure.web.devices import COOKIE_S
 from vigia.infrastructure.web.lockout import FIRST_PAUSE_S, FREE_FAILURES
 from vigia.infrastructure.web.server import WebServer
 from vigia.infrastructure.web.users import Role
@@ -95,33 +101,49 @@ def test_the_way_back_never_leads_elsewhere(site: WebSite) -> None:
             assert log_in(client, next=elsewhere).headers["location"] == "/"
 
 
+def test_two_vigias_on_one_host_do_not_take_each_others_session(site: WebSite, tmp_path: Path) -> None:
+    second = WebSite(tmp_path)
+    second.start()
+    try:
+        with site.client() as browser:
+            assert log_in(browser).status_code == 303
+            browser.base_url = httpx.URL(second.url)
+            assert browser.get("/api/session").status_code == 401
+            assert log_in(browser, "vera").status_code == 303
+            assert browser.get("/api/session").json()["user"] == "vera"
+            browser.base_url = httpx.URL(site.url)
+            assert browser.get("/api/session").json()["user"] == "olga"
+    finally:
+        second.stop()
+
+
 def test_the_session_cookie_is_for_this_server_only_and_new_at_each_log_in(site: WebSite) -> None:
     with site.client() as client:
-        cookie = next(c for c in log_in(client).headers.get_list("set-cookie") if c.startswith("vigia="))
+        cookie = next(c for c in log_in(client).headers.get_list("set-cookie") if c.startswith(f"{site.cookie}="))
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
         assert "Domain" not in cookie
-        first = client.cookies["vigia"]
+        first = client.cookies[site.cookie]
         client.get("/logout")
-        stolen = site.client(cookies={"vigia": first})
+        stolen = site.client(cookies={site.cookie: first})
         assert stolen.get("/api/status").status_code == 200
         fields = {"token": csrf_of(client)["X-CSRF-Token"]}
         assert client.post("/logout", data=fields).status_code == 303
         assert stolen.get("/api/status").status_code == 401
         stolen.close()
         log_in(client)
-        assert client.cookies["vigia"] != first
+        assert client.cookies[site.cookie] != first
         assert len(first) >= 43  # 256 bits
 
 
 def test_logging_in_again_ends_the_session_before(site: WebSite) -> None:
     with site.client() as client:
         log_in(client)
-        first = client.cookies["vigia"]
+        first = client.cookies[site.cookie]
         token = form_token_while_in(site)
         form = client.post(
             "/login",
             data={"token": token, "user": "olga", "password": PASSWORD},
-            headers={"Cookie": f"vigia={first}; vigia-form={token}"},
+            headers={"Cookie": f"{site.cookie}={first}; {site.cookie.replace('vigia', 'vigia-form')}={token}"},
         )
         assert form.status_code == 303
         assert site.sessions.find(first) is None
@@ -134,7 +156,7 @@ def form_token_while_in(site: WebSite) -> str:
 
 def test_only_the_hash_of_a_session_is_kept(site: WebSite, visitor: httpx.Client) -> None:
     log_in(visitor)
-    assert visitor.cookies["vigia"] not in repr(vars(site.sessions))
+    assert visitor.cookies[site.cookie] not in repr(vars(site.sessions))
 
 
 def test_wrong_passwords_and_unknown_users_are_told_alike(site: WebSite, visitor: httpx.Client) -> None:
@@ -144,7 +166,7 @@ def test_wrong_passwords_and_unknown_users_are_told_alike(site: WebSite, visitor
     cut = [answer.text.split(token)[0] + answer.text.split(token)[1][22:] for answer in (wrong, unknown)]
     assert cut[0] == cut[1]
     assert "User or password is wrong." in wrong.text
-    assert site.audit.told() == [("olga", "login", "wrong"), ("nobody", "login", "wrong")]
+    assert site.audit.told() == [("olga", "login", "wrong"), ("(unknown)", "login", "wrong")]
 
 
 @pytest.mark.parametrize("user", ["olga", "nobody"])
@@ -167,6 +189,60 @@ def test_failures_lock_out_for_longer_and_longer(site: WebSite, user: str) -> No
     if user == "olga":
         assert attempt(PASSWORD).status_code == 303
         assert len(site.lockout) == 0
+
+
+def test_whoever_locks_a_name_out_does_not_keep_its_user_out(site: WebSite, visitor: httpx.Client) -> None:
+    """The browser that olga has logged in with before has a count of its own."""
+    log_in(visitor)
+    visitor.cookies.delete(site.cookie)  # the session is over, the browser is known
+    with site.client() as stranger:
+        for _ in range(FREE_FAILURES):
+            log_in(stranger, "olga", WRONG)
+        assert log_in(stranger, "olga").status_code == 429
+    with site.client() as another:  # a new browser of hers has to wait like anybody
+        assert log_in(another, "olga").status_code == 429
+    assert log_in(visitor, "olga").status_code == 303
+    visitor.cookies.delete(site.cookie)
+    assert log_in(visitor, "vera").status_code == 429  # known for olga only
+
+
+def test_guesses_from_a_known_browser_are_bounded_too(site: WebSite, visitor: httpx.Client) -> None:
+    log_in(visitor)
+    visitor.cookies.delete(site.cookie)
+    for _ in range(FREE_FAILURES):
+        assert log_in(visitor, "olga", WRONG).status_code == 403
+    assert log_in(visitor, "olga").status_code == 429
+    with site.client() as another:
+        assert log_in(another, "olga").status_code == 303
+
+
+def test_the_device_cookie_lasts_opens_nothing_and_is_kept_as_a_hash(site: WebSite, visitor: httpx.Client) -> None:
+    answer = log_in(visitor)
+    name = site.cookie.replace("vigia", "vigia-device")
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(f"{name}="))
+    assert {"HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={COOKIE_S}"} <= set(cookie.split("; "))
+    token = visitor.cookies[name]
+    with site.client(cookies={name: token, site.cookie: token}) as other:
+        assert other.get("/api/status").status_code == 401
+    assert token not in repr(vars(site.devices))
+    visitor.cookies.delete(site.cookie)
+    log_in(visitor)
+    assert visitor.cookies[name] == token  # the same browser, not one more
+    assert len(site.devices) == 1
+
+
+def test_whoever_goes_on_trying_fills_no_log(site: WebSite) -> None:
+    secret = "hunter2-typed-into-the-wrong-field"
+    with site.client() as client:
+        for _ in range(FREE_FAILURES + 20):
+            log_in(client, secret, WRONG)
+        site.clock.advance(FIRST_PAUSE_S)
+        for _ in range(10):
+            log_in(client, "olga", WRONG)
+    told = [result for _, _, result in site.audit.told()]
+    assert told == ["wrong"] * FREE_FAILURES + ["locked", "wrong", "locked"]
+    assert secret not in repr(site.audit.entries)
+    assert {entry.who.name for entry in site.audit.entries} == {"(unknown)", "olga"}
 
 
 def test_sessions_end_when_idle_and_in_any_case(site: WebSite, visitor: httpx.Client) -> None:
@@ -228,7 +304,7 @@ def test_requests_from_other_sites_do_nothing(site: WebSite, visitor: httpx.Clie
 
 def test_a_host_that_is_not_ours_is_refused(visitor: httpx.Client) -> None:
     for host in ("evil.example", "evil.example:80", "", "localhost@evil.example", "localhost/x", "[", "a:b"):
-        for path in ("/login", "/healthz", "/metrics"):
+        for path in ("/login", "/login.css", "/metrics", "/api/status"):
             answer = visitor.get(path, headers={"Host": host, "Authorization": f"Bearer {TOKEN}"})
             assert answer.status_code in {400, 421}, host
 
@@ -236,6 +312,53 @@ def test_a_host_that_is_not_ours_is_refused(visitor: httpx.Client) -> None:
 def test_our_names_and_addresses_are_served(visitor: httpx.Client) -> None:
     for host in ("localhost", "LOCALHOST:1234", "127.0.0.1", "192.168.0.7:8321", "[::1]:8321"):
         assert visitor.get("/healthz", headers={"Host": host}).status_code == 200, host
+
+
+def test_probes_may_ask_by_any_name(site: WebSite, visitor: httpx.Client) -> None:
+    for path in ("/healthz", "/readyz"):
+        for host in ("10.0.0.9", "vigia.monitoring.svc.cluster.local:8321", "x"):
+            assert visitor.get(path, headers={"Host": host}).status_code == 200, host
+        raw_host = "Host: a b\r\n" if path == "/readyz" else ""
+        with socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), 5.0) as raw:
+            raw.sendall(f"GET {path} HTTP/1.0\r\n{raw_host}\r\n".encode())
+            assert b" 200 " in raw.recv(4096)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_head_answers_as_get_without_a_body(visitor: httpx.Client, path: str) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    asked, head = visitor.get(path, headers=token), visitor.head(path, headers=token)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-length", "cache-control"):
+        assert head.headers[name] == asked.headers[name]
+    assert visitor.post(path, headers=token).status_code in {401, 403, 405}
+
+
+def test_a_probe_is_answered_whatever_hangs(site: WebSite, visitor: httpx.Client) -> None:
+    release = threading.Event()
+
+    def hang(*_arguments: object) -> Readiness:
+        release.wait(30.0)
+        return Readiness(alive=True)
+
+    site.view.hang = hang
+    site.app.add_api_route("/api/hangs", hang)
+    log_in(visitor)
+    cookie = {"Cookie": f"{site.cookie}={visitor.cookies[site.cookie]}"}
+    with ExitStack() as held:
+        held.callback(release.set)
+        for _ in range(THREADS):  # every thread of the framework waits for the outbox
+            raw = held.enter_context(socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), 5.0))
+            raw.sendall(
+                f"GET /api/hangs HTTP/1.1\r\nHost: {site.url[7:]}\r\nCookie: {cookie['Cookie']}\r\n\r\n".encode()
+            )
+        for _ in range(2):
+            assert visitor.get("/healthz").json() == {"status": "ok"}
+            found = visitor.get("/readyz")
+            assert (found.status_code, found.json()["reasons"]) == (503, [{"code": "outbox_unavailable"}])
+        with site.client() as other:  # a log-in needs none of them either
+            assert log_in(other, "vera").status_code == 303
+    assert visitor.get("/readyz").status_code == 200
 
 
 def test_two_hosts_are_no_host(site: WebSite) -> None:
@@ -349,9 +472,9 @@ def test_a_defect_of_ours_tells_nothing_and_is_logged(
 
 def test_other_servers_cookies_do_not_hide_ours(site: WebSite, visitor: httpx.Client) -> None:
     log_in(visitor)
-    own = visitor.cookies["vigia"]
+    own = visitor.cookies[site.cookie]
     for others in ('a={"x":1,"y":[2]}', "b", "c=ü", 'd="', "=e", ";;;"):
-        cookie = f"{others}; vigia={own}".encode()
+        cookie = f"{others}; {site.cookie}={own}".encode()
         with site.client() as client:
             assert client.get("/api/session", headers=[(b"cookie", cookie)]).status_code == 200, others
 
@@ -444,13 +567,43 @@ def test_over_tls_the_cookie_is_held_to_host_and_channel(tmp_path: Path) -> None
         assert site.url.startswith("https://127.0.0.1:")
         with site.client(verify=ssl.create_default_context(cafile=str(root))) as client:
             answer = log_in(client)
-            cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("__Host-vigia="))
+            name = f"__Host-{site.cookie}="
+            cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(name))
             assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
             assert client.get("/api/status", headers={"Origin": site.url}).status_code == 200
             token = csrf_of(client)
             insecure = {**token, "Origin": site.url.replace("https", "http")}
             assert client.post("/api/cameras/reload", headers=insecure).status_code == 403
             assert client.post("/api/cameras/reload", headers={**token, "Origin": site.url}).status_code == 202
+    finally:
+        site.stop()
+
+
+def test_behind_a_proxy_that_ends_tls_one_logs_in_by_https_and_is_known_by_ones_own_address(tmp_path: Path) -> None:
+    rules = DoorRules(names={"vigia.example"}, tls=True, trusted_proxies=networks("127.0.0.1"))
+    site = WebSite(tmp_path, rules=rules)
+    site.start()
+    try:
+        proxied = {"Host": "vigia.example", "Origin": "https://vigia.example", "X-Forwarded-For": "10.9.9.9, 192.0.2.7"}
+        with site.client(headers=proxied) as client:
+            cookies = client.get("/login").cookies
+            fields = {"token": cookies["__Host-vigia-form"], "user": "olga", "password": PASSWORD}
+            form = {"Cookie": f"__Host-vigia-form={cookies['__Host-vigia-form']}"}
+            plain = client.post("/login", data=fields, headers={**form, "Origin": "http://vigia.example"})
+            assert plain.status_code == 403
+            answer = client.post("/login", data=fields, headers=form)
+            assert answer.status_code == 303
+            cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("__Host-vigia="))
+            assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+            inside = {"Cookie": cookie.split(";")[0]}
+            csrf = {"X-CSRF-Token": client.get("/api/session", headers=inside).json()["csrf"], **inside}
+            assert client.post("/api/cameras/reload", headers=csrf).status_code == 202
+            path = "/_nicegui_ws/socket.io/"
+            assert client.post(path, headers=inside).status_code == 404  # let in, and nobody there yet
+        socket = {"Host": "vigia.example", "Cookie": inside["Cookie"]}
+        closed = [{"type": "websocket.close", "code": 1008, "reason": ""}]
+        assert connect_socket(site.app, path, {**socket, "Origin": "http://vigia.example"}) == closed
+        assert [entry.who.address for entry in site.audit.entries] == ["192.0.2.7", "192.0.2.7"]
     finally:
         site.stop()
 

@@ -30,6 +30,7 @@ from vigia.infrastructure.video.picture import picture_from_image
 from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.app import SiteParts, make_app
+from vigia.infrastructure.web.devices import DeviceStore
 from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.login import Entrance
 from vigia.infrastructure.web.server import WebServer
@@ -62,6 +63,7 @@ class MemoryView:
 
     outbox: ManagedOutbox
     ready: Readiness = field(default_factory=lambda: Readiness(alive=True))
+    hang: Callable[[], Readiness] | None = None
 
     def status(self) -> dict[str, Any]:
         return {"cameras": 2, "fps": 25.0}
@@ -83,8 +85,11 @@ class MemoryView:
     def picture(self, capture_id: CaptureId) -> bytes | None:
         return self.outbox.picture(capture_id)
 
+    def alive(self) -> bool:
+        return self.ready.alive
+
     def readiness(self) -> Readiness:
-        return self.ready
+        return self.ready if self.hang is None else self.hang()
 
 
 class CannedSystem:
@@ -129,17 +134,25 @@ class WebSite:
         self.outbox = outbox(self.clock)
         self.view = MemoryView(self.outbox)
         self.gallery = GalleryStore(1 << 20)
-        self.users = UserFile(directory / "web-users.json", hasher=QUICK)
+        self.users = UserFile(directory / "web-users.json", hasher=QUICK, clock=self.clock)
         for name, role in (("olga", Role.OPERATOR), ("vera", Role.VIEWER)):
             self.users.set_password(name, PASSWORD, role=role, now_utc=self.clock.utc())
         self.sessions = SessionStore(self.users, clock=self.clock, idle_s=600.0, absolute_s=3600.0)
         self.lockout = LockOut(clock=self.clock)
+        self.devices = DeviceStore(directory / "devices.json", exists=lambda name: self.users.find(name) is not None)
         self.reloads = 0
         self.rules = rules if rules is not None else DoorRules(names={"localhost"}, metrics_token=TOKEN)
         self.app: FastAPI = make_app(
             SiteParts(
                 entrance=Entrance(
-                    self.users, self.sessions, self.lockout, self.audit, self.rules, self.clock, lambda: language
+                    self.users,
+                    self.sessions,
+                    self.lockout,
+                    self.audit,
+                    self.rules,
+                    self.clock,
+                    lambda: language,
+                    self.devices,
                 ),
                 view=self.view,
                 operate=OperateUseCase(self.outbox, self.audit, reload=self._reload, clock=self.clock),
@@ -172,6 +185,11 @@ class WebSite:
     @property
     def url(self) -> str:
         return self.server.url.rstrip("/")
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name for whoever asks by ``url``."""
+        return f"vigia-{self.url.rpartition(':')[2]}"
 
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=10.0, trust_env=False, **options)

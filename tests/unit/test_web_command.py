@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from vigia.application.errors import ConfigurationError
+from vigia.bootstrap.web_entry import FirstPassword, first_password
 from vigia.cli.app import main
 from vigia.cli.web_command import tell_first_password
+from vigia.infrastructure.clock import SystemClock
+from vigia.infrastructure.config import Settings
 from vigia.infrastructure.web.users import UserFile
 
 USERS = Path("data/web-users.json")
+FIRST = Path("data/first-password.txt")
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +77,46 @@ def test_what_will_not_do_is_told_and_makes_nothing(passwd: Passwd, text: str, a
     assert not USERS.exists()
 
 
+def first(*, has_screen: bool) -> FirstPassword | None:
+    return first_password(Settings(), clock=SystemClock(), has_screen=has_screen)
+
+
 def test_the_first_password_goes_to_the_screen_only(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_first_password("s3cret-of-16-chars")
+    made = first(has_screen=True)
+    assert made is not None
+    tell_first_password(made)
     told = capsys.readouterr()
     assert told.out == ""
     assert "operator" in told.err
-    assert "s3cret-of-16-chars" in told.err
+    assert made.password in told.err
+    assert made.password not in repr(made)
+    assert [path.name for path in Path("data").iterdir()] == ["web-users.json"]
+    assert first(has_screen=True) is None
+
+
+def test_where_there_is_no_screen_it_is_in_a_private_file_until_it_is_changed(
+    passwd: Passwd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = first(has_screen=False)
+    assert made is not None
+    tell_first_password(made)
+    told = capsys.readouterr()
+    assert made.password not in told.out + told.err
+    assert str(FIRST) in told.err
+    assert FIRST.read_text() == f"{made.password}\n"
+    assert FIRST.stat().st_mode & 0o777 == 0o600
+    assert UserFile(USERS).check("operator", made.password) is not None
+    assert passwd("a-good-password\n", "--user", "vera")[0] == 0
+    assert FIRST.exists()
+    assert passwd("a-good-password\n")[0] == 0
+    assert not FIRST.exists()
+
+
+def test_no_user_is_made_whose_password_nobody_could_read() -> None:
+    FIRST.mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="first-password"):
+        first(has_screen=False)
+    assert not USERS.exists()
 
 
 @pytest.mark.parametrize(

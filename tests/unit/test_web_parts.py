@@ -21,13 +21,14 @@ from vigia.domain.capture import CaptureId
 from vigia.infrastructure.config import Settings, load_settings
 from vigia.infrastructure.config.reloading import restart_keys
 from vigia.infrastructure.web.access import GuardedSocket
-from vigia.infrastructure.web.audit_file import AuditFile
+from vigia.infrastructure.web.audit_file import AuditFile, AuditFiles
+from vigia.infrastructure.web.devices import DEVICES_OF_ONE_MAX, DeviceStore
 from vigia.infrastructure.web.headers import host_is_ours, origin_matches
 from vigia.infrastructure.web.lockout import ENTRIES_MAX, FORGET_S, FREE_FAILURES, PAUSE_MAX_S, LockOut
 from vigia.infrastructure.web.login import safe_path
 from vigia.infrastructure.web.sessions import SESSIONS_MAX, SESSIONS_OF_ONE_MAX, SessionStore
 from vigia.infrastructure.web.texts import chosen_language
-from vigia.infrastructure.web.users import FIRST_USER, HASHER, Role, User, UserFile
+from vigia.infrastructure.web.users import FIRST_USER, HASHER, KEEP_S, Role, User, UserFile
 from vigia.testing.memory_outbox import MemoryOutbox
 from vigia.testing.sim_clock import SimClock
 from web_site import PASSWORD, QUICK, AuditList
@@ -141,7 +142,8 @@ class LockOutMachine(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(["olga", "OLGA", "nobody"]), address=st.sampled_from(["a", "b"]), good=st.booleans())
     def attempt(self, user: str, address: str, good: bool) -> None:
-        wait_s = self.lockout.begin(user, address)
+        attempt = self.lockout.begin(user, address)
+        wait_s = attempt.wait_s
         assert 0.0 <= wait_s <= PAUSE_MAX_S
         keys = ("user", user.casefold()), ("address", address)
         worst = max(self.failures.get(key, 0) for key in keys)
@@ -152,7 +154,7 @@ class LockOutMachine(RuleBasedStateMachine):
         for key in keys:
             self.failures[key] = self.failures.get(key, 0) + 1
         if good:
-            self.lockout.right(user, address)
+            self.lockout.right(attempt)
             for key in keys:
                 self.failures.pop(key)
 
@@ -164,8 +166,9 @@ class LockOutMachine(RuleBasedStateMachine):
     def forget(self) -> None:
         self.clock.advance(FORGET_S)
         self.failures.clear()
-        assert self.lockout.begin("olga", "a") == 0.0
-        self.lockout.right("olga", "a")
+        attempt = self.lockout.begin("olga", "a")
+        assert attempt.wait_s == 0.0
+        self.lockout.right(attempt)
 
     @invariant()
     def bounded(self) -> None:
@@ -183,13 +186,13 @@ def test_the_table_is_bounded_and_keeps_who_failed_most(clock: SimClock) -> None
     for number in range(ENTRIES_MAX + 10):
         lockout.begin(f"u{number}", f"host{number}")
     assert len(lockout) <= ENTRIES_MAX
-    assert lockout.begin("olga", "b") > 0.0
+    assert lockout.begin("olga", "b").wait_s > 0.0
 
 
 def test_pauses_double_up_to_the_longest(clock: SimClock) -> None:
     lockout, pauses = LockOut(clock=clock), []
     for _ in range(FREE_FAILURES + 8):
-        while (wait_s := lockout.begin("olga", "a")) > 0.0:
+        while (wait_s := lockout.begin("olga", "a").wait_s) > 0.0:
             pauses.append(wait_s)
             clock.advance(wait_s)
     assert pauses[:5] == [30.0, 60.0, 120.0, 240.0, 480.0]
@@ -204,9 +207,142 @@ def test_the_audit_log_is_one_line_an_act_and_is_put_aside(tmp_path: Path) -> No
         audit.record(AuditEntry(AT, Person(hostile, "viewer", "::1"), AuditAction.DROP, "ok", f"id{number}"))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[-1]["target"] == "id11"
-    assert lines[-1]["user"] == hostile[:200]
+    assert lines[-1]["user"] == hostile[:64]
     assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(file.name for file in path.parent.iterdir()) == ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"]
+
+
+@given(name=st.text(max_size=80), target=st.text(max_size=300))
+def test_an_audit_entry_is_one_plain_line_whatever_was_typed(
+    tmp_path_factory: pytest.TempPathFactory, name: str, target: str
+) -> None:
+    path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
+    AuditFile(path).record(AuditEntry(AT, Person(name, "", "::1"), AuditAction.DROP, "ok", target))
+    content = path.read_bytes()
+    assert content.endswith(b"\n")
+    assert all(0x20 <= byte < 0x7F for byte in content[:-1])
+    assert json.loads(content)["user"] == name[:64]
+
+
+def test_log_ins_that_fail_do_not_push_acts_out(tmp_path: Path) -> None:
+    acts, log_ins = tmp_path / "audit.jsonl", tmp_path / "audit-logins.jsonl"
+    audit = AuditFiles(AuditFile(acts), AuditFile(log_ins, bytes_max=1000, backups=1, sync=False))
+    for action, result in ((AuditAction.LOGIN, "ok"), (AuditAction.DROP, "ok"), (AuditAction.REFUSED, "role")):
+        audit.record(AuditEntry(AT, WHO, action, result))
+    for number in range(50):
+        audit.record(AuditEntry(AT, WHO, AuditAction.LOGIN, "wrong" if number % 2 else "locked"))
+    audit.record(AuditEntry(AT, WHO, AuditAction.LOGOUT, "ok"))
+    told = [json.loads(line)["action"] for line in acts.read_text().splitlines()]
+    assert told == ["login", "outbox.drop", "refused", "logout"]
+    assert log_ins.stat().st_size <= 1000
+    assert log_ins.stat().st_mode & 0o777 == 0o600
+
+
+def test_ipv6_counts_by_network(clock: SimClock) -> None:
+    lockout = LockOut(clock=clock)
+    for number in range(FREE_FAILURES):
+        assert lockout.begin(f"u{number}", f"2001:db8::{number}").wait_s == 0.0
+    assert lockout.begin("olga", "2001:db8::ffff").wait_s > 0.0
+    assert lockout.begin("olga", "2001:db8:0:1::1").wait_s == 0.0
+
+
+def test_each_pause_is_news_once(clock: SimClock) -> None:
+    lockout = LockOut(clock=clock)
+    for _ in range(FREE_FAILURES):
+        lockout.begin("olga", "a")
+    assert [lockout.begin("olga", "a").is_news for _ in range(3)] == [True, False, False]
+    assert not lockout.begin("vera", "a").is_news  # the network's pause, which is known
+    assert not lockout.begin("olga", "b").is_news
+    clock.advance(30.0)
+    assert lockout.begin("olga", "a").wait_s == 0.0
+    assert [lockout.begin("olga", "a").is_news for _ in range(2)] == [True, False]
+
+
+def test_a_known_browser_counts_by_itself(clock: SimClock) -> None:
+    lockout = LockOut(clock=clock)
+    for _ in range(FREE_FAILURES + 1):
+        lockout.begin("olga", "a")
+    attempt = lockout.begin("olga", "a", device="d")
+    assert attempt.wait_s == 0.0
+    lockout.right(attempt)
+    assert lockout.begin("olga", "a").wait_s > 0.0  # others' failures are not forgotten by that
+    for _ in range(FREE_FAILURES):
+        assert lockout.begin("olga", "c", device="d").wait_s == 0.0
+    assert lockout.begin("olga", "c", device="d").wait_s > 0.0
+    assert lockout.begin("vera", "c", device="e").wait_s == 0.0
+
+
+def test_known_browsers_are_bounded_kept_and_one_users(tmp_path: Path) -> None:
+    path, there = tmp_path / "data" / "devices.json", {"olga", "vera"}
+    store = DeviceStore(path, exists=there.__contains__)
+    tokens = [store.remember("olga", "") for _ in range(DEVICES_OF_ONE_MAX + 1)]
+    hers = store.remember("vera", tokens[1])  # somebody else's token is not hers
+    assert hers not in tokens
+    assert store.remember("vera", hers) == hers
+    assert store.find("olga", tokens[0]) is None
+    assert store.find("vera", tokens[1]) is None
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(token in path.read_text() for token in (*tokens, hers))
+    again = DeviceStore(path, exists=there.__contains__)
+    assert len(again) == DEVICES_OF_ONE_MAX + 1
+    assert again.find("olga", tokens[-1]) == store.find("olga", tokens[-1]) is not None
+    there.remove("olga")
+    again.remember("vera", "")
+    assert len(DeviceStore(path, exists=there.__contains__)) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "devices": []}', '{"version": 1, "devices": [{}]}'])
+def test_a_list_of_browsers_that_cannot_be_read_is_begun_anew(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "devices.json"
+    path.write_text(content)
+    with caplog.at_level(logging.WARNING, "vigia.web"):
+        store = DeviceStore(path, exists=lambda _name: True)
+    assert "cannot be read" in caplog.text
+    token = store.remember("olga", "")
+    assert DeviceStore(path, exists=lambda _name: True).find("olga", token) is not None
+
+
+def test_known_browsers_that_cannot_be_written_count_until_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    store = DeviceStore(tmp_path / "file" / "devices.json", exists=lambda _name: True)
+    with caplog.at_level(logging.ERROR, "vigia.web"):
+        token = store.remember("olga", "")
+    assert "forgotten with the next start" in caplog.text
+    assert store.find("olga", token) is not None
+
+
+@pytest.mark.parametrize("how", ["gone", "broken"])
+def test_a_users_file_that_is_away_for_a_moment_throws_nobody_out(
+    tmp_path: Path, clock: SimClock, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    users = UserFile(tmp_path / "users.json", hasher=QUICK, clock=clock)
+    olga = some_user(users)
+    store = SessionStore(users, clock=clock, idle_s=600.0, absolute_s=600.0)
+    token, _ = store.open(olga, address="a")
+    assert store.find(token) is not None
+    content = users.path.read_text()
+    caplog.set_level(logging.INFO, "vigia.web")
+
+    def away() -> None:
+        users.path.unlink() if how == "gone" else users.path.write_text(content[:50])
+
+    away()
+    for _ in range(3):
+        assert store.find(token) is not None
+    users.path.write_text(content)
+    assert store.find(token) is not None
+    told = [record.levelname for record in caplog.records]
+    assert told == ["ERROR", "INFO"]
+    away()
+    assert store.find(token) is not None
+    clock.advance(KEEP_S)
+    assert store.find(token) is None
+    assert users.check("olga", PASSWORD) is None
+    assert len(caplog.records) == 3
 
 
 def test_an_audit_log_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -294,6 +430,7 @@ def test_the_defaults_listen_on_this_machine_only(tmp_path: Path) -> None:
         ({"VIGIA_WEB__HOST": "::1"}, False),
         ({"VIGIA_WEB__HOST": "localhost"}, False),
         ({"VIGIA_WEB__HOST": "192.168.0.7"}, True),
+        ({"VIGIA_WEB__HOST": "0.0.0.0", "VIGIA_WEB__BEHIND_TLS": "true"}, False),  # noqa: S104
         ({"VIGIA_WEB__HOST": "::", "VIGIA_WEB__TLS_CERT": "c.pem", "VIGIA_WEB__TLS_KEY": "k.pem"}, False),
     ],
 )
@@ -310,6 +447,8 @@ def test_whoever_listens_in_clear_to_others_is_exposed(
         ("VIGIA_WEB__PORT", "70000", "web.port"),
         ("VIGIA_WEB__TLS_CERT", "c.pem", "web.tls_key is missing"),
         ("VIGIA_WEB__NAMES", "https://vigia.example", "web.names"),
+        ("VIGIA_WEB__TRUSTED_PROXIES", "10.0.0.5/24", "web.trusted_proxies"),
+        ("VIGIA_WEB__TRUSTED_PROXIES", "proxy.example", "web.trusted_proxies"),
         ("VIGIA_WEB__METRICS_TOKEN", "t00-short", "16 or more"),
         ("VIGIA_WEB__METRICS_TOKEN", "t00 long but with spaces", "16 or more"),
         ("VIGIA_WEB__SESSION_HOURS", "0", "web.session_hours"),

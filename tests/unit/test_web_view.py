@@ -1,5 +1,7 @@
 """What a running vigia says of its readiness: reasons by code, judged again after a second."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ from vigia.application.ports import OutboxStats
 from vigia.application.site_view import CaptureQuery
 from vigia.application.use_cases.send_to_findface import DeliveryStats
 from vigia.bootstrap.web_pages import status_page
-from vigia.bootstrap.web_view import FINDFACE_DOWN_S, READINESS_KEPT_S, RunParts, RunView
+from vigia.bootstrap.web_view import FINDFACE_DOWN_S, JUDGE_MAX_S, READINESS_KEPT_S, RunParts, RunView
 from vigia.domain.ledger import LedgerPage
 from vigia.infrastructure.config import Settings
 from vigia.testing.memory_outbox import MemoryOutbox
@@ -83,6 +85,53 @@ def test_a_judgement_is_kept_for_a_moment(clock: SimClock, tmp_path: Path) -> No
     assert codes(looked) == ["cameras_unknown"]
     clock.advance(READINESS_KEPT_S)
     assert looked.readiness().ready
+
+
+class Hanging(MemoryOutbox):
+    """An outbox whose server takes a question and never answers."""
+
+    def __init__(self, clock: SimClock) -> None:
+        super().__init__(clock)
+        self.asked, self.release, self.count = threading.Event(), threading.Event(), 0
+
+    def stats(self) -> OutboxStats:
+        self.count += 1
+        self.asked.set()
+        assert self.release.wait(30.0)
+        return super().stats()
+
+
+def test_one_at_a_time_waits_for_an_outbox_that_hangs(clock: SimClock, tmp_path: Path) -> None:
+    outbox = Hanging(clock)
+    looked = view(clock, tmp_path, outbox=outbox)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            first = pool.submit(looked.readiness)
+            assert outbox.asked.wait(10.0)
+            assert codes(looked) == ["starting"]  # nothing is known yet
+            clock.advance(JUDGE_MAX_S)
+            assert codes(looked) == ["outbox_unavailable"]
+            assert looked.alive()
+        finally:
+            outbox.release.set()
+        assert first.result(10.0).ready
+    assert outbox.count == 1
+    assert looked.readiness().ready
+    outbox.asked.clear()
+    outbox.release.clear()
+    clock.advance(60.0)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(looked.readiness)
+            assert outbox.asked.wait(10.0)
+            assert looked.readiness().ready  # what was known last
+        finally:
+            outbox.release.set()
+
+
+def test_whether_it_lives_does_not_hang_on_the_outbox(clock: SimClock, tmp_path: Path) -> None:
+    assert view(clock, tmp_path / "gone", outbox=Away(clock), listed=()).alive()
+    assert not view(clock, tmp_path, failure=RuntimeError("shard")).alive()
 
 
 def test_captures_are_told_without_where_they_lie(clock: SimClock, tmp_path: Path) -> None:

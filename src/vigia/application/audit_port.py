@@ -20,7 +20,7 @@ class AuditAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who acts. ``name`` is as it was given: of a log-in that failed it may be nobody's."""
+    """Who acts."""
 
     name: str
     role: str = ""
@@ -45,5 +45,8 @@ class AuditLog(Protocol):
     """Keeps what people did. Any thread."""
 
     def record(self, entry: AuditEntry) -> None:
-        """Write it down, on disk when this returns. Never raises: what cannot be written is told in the log."""
+        """Write it down; on disk when this returns, unless it is a log-in that failed.
+
+        Never raises: what cannot be written is told in the log.
+        """
         ...

@@ -59,6 +59,10 @@ class SiteView(Protocol):
         """
         ...
 
+    def alive(self) -> bool:
+        """Whether all main services run. Asks nothing else, and never blocks."""
+        ...
+
     def readiness(self) -> Readiness:
-        """Whether it works. Never raises."""
+        """Whether it works. Never raises; may take as long as the outbox does, for one caller at a time."""
         ...

@@ -9,7 +9,7 @@ from vigia.application.ports import Clock
 from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.gallery_pages import GalleryPages
-from vigia.bootstrap.web_entry import tls_files, user_file
+from vigia.bootstrap.web_entry import forget_first_password, tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.i18n.catalogue import language
@@ -18,12 +18,15 @@ from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.video.picture import picture_from_image
 from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 from vigia.infrastructure.web.access import DoorRules
+from vigia.infrastructure.web.addresses import is_among, is_loopback, networks
 from vigia.infrastructure.web.app import SiteParts, make_app
-from vigia.infrastructure.web.audit_file import AuditFile
+from vigia.infrastructure.web.audit_file import AuditFile, AuditFiles
+from vigia.infrastructure.web.devices import DeviceStore
 from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.login import Entrance
 from vigia.infrastructure.web.server import WebServer
 from vigia.infrastructure.web.sessions import SessionStore
+from vigia.infrastructure.web.sockets import Gate
 
 logger = logging.getLogger("vigia.web")
 
@@ -35,12 +38,12 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         ConfigurationError: the certificate cannot be used.
     """
     settings, chosen = parts.settings, parts.settings.web
-    users = user_file(settings)
+    users = user_file(settings, clock=clock)
     sessions = SessionStore(
         users, clock=clock, idle_s=60.0 * chosen.idle_minutes, absolute_s=3600.0 * chosen.session_hours
     )
-    lockout, audit = LockOut(clock=clock), AuditFile(settings.audit_file)
-    token = chosen.metrics_token
+    lockout, audit = LockOut(clock=clock), _audit(settings)
+    token, trusted = chosen.metrics_token, networks(chosen.trusted_proxies)
     entrance = Entrance(
         users=users,
         sessions=sessions,
@@ -48,12 +51,15 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         audit=audit,
         rules=DoorRules(
             names=host_names(settings),
-            tls=chosen.tls,
+            tls=chosen.tls or chosen.behind_tls,
+            trusted_proxies=trusted,
             metrics_public=chosen.metrics_public,
             metrics_token="" if token is None else token.get_secret_value(),
         ),
         clock=clock,
         language=language,
+        devices=DeviceStore(settings.web_devices_file, exists=lambda name: users.find(name) is not None),
+        on_log_in=lambda user: forget_first_password(settings, user.name),
     )
     view = RunView(parts, clock=clock, web_figures=lambda: (len(sessions), lockout.failures))
     site = SiteParts(
@@ -77,7 +83,24 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
             "set web.tls_cert and web.tls_key, or web.host: 127.0.0.1",
             chosen.host,
         )
-    return WebServer(make_app(site), host=chosen.host, port=chosen.port, tls=tls_files(settings), clock=clock)
+    elif not chosen.tls and not chosen.is_local:
+        logger.warning(
+            "The web server listens on %s without TLS of its own (web.behind_tls): see that nobody but the reverse "
+            "proxy reaches its port",
+            chosen.host,
+        )
+    return WebServer(
+        make_app(site),
+        host=chosen.host,
+        port=chosen.port,
+        tls=tls_files(settings),
+        clock=clock,
+        gate=Gate(is_free=lambda address: is_loopback(address) or is_among(address, trusted)),
+    )
+
+
+def _audit(settings: Settings) -> AuditFiles:
+    return AuditFiles(AuditFile(settings.audit_file), AuditFile(settings.audit_logins_file, sync=False))
 
 
 def host_names(settings: Settings) -> frozenset[str]:

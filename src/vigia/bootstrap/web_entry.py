@@ -3,7 +3,9 @@
 Apart from ``web.py``, so that a command, or a worker process, does not load a web framework.
 """
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vigia.application.ports import Clock
@@ -12,27 +14,65 @@ from vigia.bootstrap.camera_watch import enduring
 from vigia.bootstrap.system_view import RunSystemView
 from vigia.bootstrap.web_view import RunParts
 from vigia.infrastructure.config import Settings
+from vigia.infrastructure.private_file import write_private
 from vigia.infrastructure.web.tls import check_tls
-from vigia.infrastructure.web.users import UserFile
+from vigia.infrastructure.web.users import FIRST_USER, UserFile
+
+logger = logging.getLogger("vigia.web")
 
 
-def user_file(settings: Settings) -> UserFile:
-    """Who may log in, by these settings."""
-    return UserFile(settings.web_users_file)
+def user_file(settings: Settings, *, clock: Clock | None = None) -> UserFile:
+    """Who may log in, by these settings; with a clock, a file that is away for a moment throws nobody out."""
+    return UserFile(settings.web_users_file, clock=clock)
 
 
-def first_password(settings: Settings, *, clock: Clock) -> str | None:
-    """Make the first user where there is none; the password, to be shown once, or None.
+@dataclass(frozen=True, slots=True)
+class FirstPassword:
+    """Of the first user: to be shown once, or kept where ``file`` says."""
+
+    password: str = field(repr=False)
+    file: Path | None
+
+
+def first_password(settings: Settings, *, clock: Clock, has_screen: bool) -> FirstPassword | None:
+    """Make the first user where there is none, with a password; else None.
 
     Before anything of a run is there, so that what a person has to put right comes first.
 
+    Args:
+        settings: checked.
+        clock: for the time noted beside it.
+        has_screen: a person can be shown the password. Else it is written into a private file: what goes to a stream
+            would stay in a journal.
+
     Raises:
-        ConfigurationError: the users' file cannot be read or written, or the certificate cannot be used.
+        ConfigurationError: a file cannot be read or written, or the certificate cannot be used.
     """
     if not settings.web.enabled:
         return None
     check_web(settings)
-    return user_file(settings).make_first(now_utc=clock.utc())
+    file = None if has_screen else settings.first_password_file
+
+    def keep(password: str) -> None:
+        if file is not None:
+            write_private(file, f"{password}\n".encode(), make_directory=True)
+
+    password = user_file(settings).make_first(now_utc=clock.utc(), keep=keep)
+    return None if password is None else FirstPassword(password, file)
+
+
+def forget_first_password(settings: Settings, user: str) -> None:
+    """Remove the file of the first password, once its user has logged in or has another one."""
+    if user != FIRST_USER:
+        return
+    try:
+        settings.first_password_file.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning(
+            "%s cannot be removed: %s; remove it by hand",
+            settings.first_password_file,
+            error.strerror or type(error).__name__,
+        )
 
 
 def web_services(parts: RunParts, *, reload: Callable[[], None], clock: Clock) -> list[LoopService]:

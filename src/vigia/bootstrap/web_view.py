@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,11 @@ from vigia.infrastructure.metrics.figures import Figures, PauseFigures, PoolFigu
 FINDFACE_DOWN_S = 60.0
 """A FindFace that is away for longer is a reason not to be ready: captures wait on disk meanwhile."""
 READINESS_KEPT_S = 1.0
+JUDGE_MAX_S = 5.0
+"""Who judges for longer waits for an outbox that hangs."""
+
+STARTING = {"code": "starting"}
+OUTBOX_AWAY = {"code": "outbox_unavailable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,19 @@ class RunParts:
 
 
 class RunView:
-    """Behind ``SiteView`` and ``FigureSource``. Owner: none, it replaces its last judgement as a whole; any thread."""
+    """Behind ``SiteView`` and ``FigureSource``. Owner: none, it replaces its last judgement as a whole; any thread.
+
+    Bounds: one thread at a time judges, and may hang with the outbox; others get what is known.
+    """
 
     def __init__(self, parts: RunParts, *, clock: Clock, web_figures: Callable[[], tuple[int, int]]) -> None:
         self._parts = parts
         self._clock = clock
         self._web_figures = web_figures
         self._started_utc = clock.utc()
-        self._readiness: tuple[float, Readiness] | None = None
+        self._judging = threading.Lock()  # held by who judges
+        self._judging_since_s = clock.mono_s()
+        self._readiness = (self._judging_since_s - READINESS_KEPT_S, Readiness(alive=True, reasons=[STARTING]))
 
     def status(self) -> dict[str, Any]:
         """The run as a whole."""
@@ -92,23 +103,40 @@ class RunView:
         """A capture's JPEG file. See ``SiteView``."""
         return self._parts.outbox.picture(capture_id)
 
+    def alive(self) -> bool:
+        """Whether all main services run."""
+        orchestrator = self._parts.orchestrator
+        services = [*orchestrator.wiring.crew.main_services, *orchestrator.wiring.sender_services]
+        return orchestrator.failure is None and all(one.failure is None for one in services)
+
     def readiness(self) -> Readiness:
-        """Whether it works, as of READINESS_KEPT_S ago at most: anybody may ask, as often as they like."""
+        """Whether it works, as of READINESS_KEPT_S ago at most: anybody may ask, as often as they like.
+
+        While somebody else judges, what was known before; after JUDGE_MAX_S of that, that the outbox does not answer.
+        """
         now_s = self._clock.mono_s()
-        known = self._readiness
-        if known is None or now_s - known[0] >= READINESS_KEPT_S:
-            known = self._readiness = (now_s, self._judge())
-        return known[1]
+        judged_s, known = self._readiness
+        if now_s - judged_s < READINESS_KEPT_S:
+            return known
+        if not self._judging.acquire(blocking=False):
+            if now_s - self._judging_since_s < JUDGE_MAX_S:
+                return known
+            return Readiness(alive=self.alive(), reasons=[OUTBOX_AWAY])
+        try:
+            self._judging_since_s = now_s
+            found = self._judge()
+            self._readiness = (self._clock.mono_s(), found)
+        finally:
+            self._judging.release()
+        return found
 
     def _judge(self) -> Readiness:
         wiring = self._parts.orchestrator.wiring
-        services = [*wiring.crew.main_services, *wiring.sender_services]
-        failed = self._parts.orchestrator.failure is not None or any(one.failure is not None for one in services)
         reasons: list[dict[str, Any]] = []
         if not self._parts.watch.sync.listed:
             reasons.append({"code": "cameras_unknown"})
         if self._outbox_stats() is None:
-            reasons.append({"code": "outbox_unavailable"})
+            reasons.append(OUTBOX_AWAY)
         free_bytes = self._free_bytes()
         if free_bytes is None or free_bytes < self._parts.settings.outbox.free_bytes_min:
             reasons.append({"code": "disk_full"})
@@ -116,7 +144,7 @@ class RunView:
         down_s = 0.0 if down is None else (self._clock.utc() - down).total_seconds()
         if down_s > FINDFACE_DOWN_S:
             reasons.append({"code": "findface_down", "seconds": round(down_s)})
-        return Readiness(alive=not failed, reasons=reasons)
+        return Readiness(alive=self.alive(), reasons=reasons)
 
     def figures(self) -> Figures:
         """What a scrape reads."""

@@ -49,8 +49,9 @@ def run(
 def run_system(settings: Settings, options: RunOptions, *, as_json: bool) -> int:
     """Run one system with its logger, signals and status; return the exit code."""
     clock = SystemClock()
-    if options.web and (password := first_password(settings, clock=clock)) is not None:
-        tell_first_password(password)
+    has_screen = os.isatty(STDERR)
+    if options.web and (first := first_password(settings, clock=clock, has_screen=has_screen)) is not None:
+        tell_first_password(first)
     with running_logger(settings, clock=clock):
         view = StatusView()
         system = System(settings, options, clock=clock, on_status=view.update)

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from vigia.application.errors import ConfigurationError
-from vigia.bootstrap.web_entry import user_file
+from vigia.bootstrap.web_entry import FirstPassword, forget_first_password, user_file
 from vigia.cli.options import ConfigOption, EnvFileOption, JsonOption, SetOption, read_settings
 from vigia.cli.outbox_view import print_json
 from vigia.cli.tables import add_row, print_table
@@ -34,6 +34,7 @@ def passwd(
     settings = read_settings(config, env_file=env_file, overrides=overrides)
     chosen = role if role is not None or user != FIRST_USER else _first_role(user_file(settings).find(user) is None)
     made = user_file(settings).set_password(user, _password(), role=chosen, now_utc=SystemClock().utc())
+    forget_first_password(settings, made.name)
     typer.echo(
         translate("%(user)s (%(role)s) has a new password; who was logged in by that name is out")
         % {"user": made.name, "role": made.role.value}
@@ -62,13 +63,17 @@ def users(
     return 0
 
 
-def tell_first_password(password: str) -> None:
-    """Show it once: on the screen, which no log file keeps."""
-    typer.echo(
-        translate("Web page: log in as %(user)s with the password %(password)s (shown only now; vigia web passwd)")
-        % {"user": FIRST_USER, "password": password},
-        err=True,
-    )
+def tell_first_password(first: FirstPassword) -> None:
+    """Show it once, on the screen, which no log file keeps; or say where it is."""
+    if first.file is not None:
+        text = translate(
+            "Web page: log in as %(user)s; the password is in %(file)s, until it has been used (vigia web passwd)"
+        ) % {"user": FIRST_USER, "file": first.file}
+    else:
+        text = translate(
+            "Web page: log in as %(user)s with the password %(password)s (shown only now; vigia web passwd)"
+        ) % {"user": FIRST_USER, "password": first.password}
+    typer.echo(text, err=True)
 
 
 def _first_role(is_new: bool) -> Role | None:

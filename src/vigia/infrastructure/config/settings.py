@@ -217,6 +217,21 @@ class Settings(BaseSettings):
         """What people did through the web server."""
         return self.data_dir / "logs" / "audit.jsonl"
 
+    @property
+    def audit_logins_file(self) -> Path:
+        """Who tried to log in to the web server and was not let in."""
+        return self.data_dir / "logs" / "audit-logins.jsonl"
+
+    @property
+    def web_devices_file(self) -> Path:
+        """Hashes of tokens of the browsers that people have logged in with."""
+        return self.data_dir / "web-devices.json"
+
+    @property
+    def first_password_file(self) -> Path:
+        """The first password, until somebody has logged in with it, where no screen could show it."""
+        return self.data_dir / "first-password.txt"
+
     def models_directory(self, environ: Mapping[str, str] | None = None) -> Path:
         """Where the detector models are: ``models_dir``, or the user's cache directory by the XDG rules.
 

@@ -1,6 +1,6 @@
 """The section of the web server: where it listens, who may enter, who may read its figures."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from re import compile as re_compile
 from typing import Annotated, Self
 
@@ -38,6 +38,18 @@ def _names(text: str) -> str:
     return ", ".join(names)
 
 
+def _networks(text: str) -> str:
+    networks = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return ", ".join(str(ip_network(network)) for network in networks)
+    except ValueError:
+        raise invalid(
+            lambda key: ConfigurationError(
+                "%(key)s must be addresses or networks with commas between, such as 127.0.0.1, 10.0.0.0/24", key=key
+            )
+        ) from None
+
+
 def _token(token: SecretStr) -> SecretStr:
     text = token.get_secret_value()
     if len(text) < TOKEN_CHARACTERS_MIN or not text.isascii() or not text.isprintable() or " " in text:
@@ -66,6 +78,10 @@ class WebSettings(Section):
     """Certificate chain (PEM); with ``tls_key`` the server speaks HTTPS."""
     tls_key: UsablePath | None = None
     """The certificate's key (PEM, without a password)."""
+    behind_tls: bool = False
+    """A reverse proxy before it ends TLS: browsers speak HTTPS, and cookies are held to that."""
+    trusted_proxies: Annotated[str, Field(max_length=4096), AfterValidator(_networks)] = ""
+    """Addresses or networks of reverse proxies, commas between, whose ``X-Forwarded-For`` tells the visitor's address."""
     session_hours: Annotated[float, Field(ge=0.1, le=720.0)] = 12.0
     """Hours after which one has to log in again in any case."""
     idle_minutes: Annotated[float, Field(ge=1.0, le=43_200.0)] = 120.0
@@ -97,8 +113,8 @@ class WebSettings(Section):
 
     @property
     def exposed(self) -> bool:
-        """Others reach it, and passwords travel in clear."""
-        return not self.is_local and not self.tls
+        """Others reach it, and passwords travel in clear, as far as is known here."""
+        return not self.is_local and not self.tls and not self.behind_tls
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

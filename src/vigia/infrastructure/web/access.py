@@ -2,7 +2,7 @@
 
 Plain ASGI and not ``BaseHTTPMiddleware``, which sees no WebSocket and buffers streams. In this order:
 
-1. A ``Host`` that is not ours is refused (DNS rebinding).
+1. A ``Host`` that is not ours is refused (DNS rebinding), but for the two probes.
 2. The session is looked up by the cookie and put into ``scope["state"]``.
 3. Without one: only public paths, and ``/metrics`` with its token or where it is public. A page leads to the log-in.
 4. What changes something, and every WebSocket, has to come from a page of ours (``Origin``, ``Sec-Fetch-Site``), and
@@ -22,18 +22,23 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vigia.infrastructure.web.addresses import Networks
 from vigia.infrastructure.web.headers import answer_headers, host_is_ours, origin_matches, wants_page
 from vigia.infrastructure.web.sessions import Session, SessionStore
 
 LOGIN_PATH: Final = "/login"
 METRICS_PATH: Final = "/metrics"
 PUBLIC_PATHS: Final = frozenset({LOGIN_PATH, "/login.css", "/favicon.ico", "/healthz", "/readyz"})
+PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Whoever probes asks by an address or by a name of their own; the answer holds nothing that is worth a rebinding."""
 OWN_CSRF_PATHS: Final = frozenset({LOGIN_PATH, "/logout"})
 """Forms: their routes check the token themselves, which stands in the body."""
 LIBRARY_PREFIXES: Final = ("/_nicegui_ws/", "/_nicegui/")
 """Where the dashboard's library posts by itself."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_BYTES_MAX: Final = 65_536
+SESSION_COOKIE: Final = "vigia"
+PORT_DIGITS_MAX: Final = 5
 SESSION_KEY: Final = "vigia_session"
 POLICY_VIOLATION: Final = 1008
 PINGS: Final = frozenset({"2", "3"})
@@ -48,18 +53,26 @@ class DoorRules:
     names: Collection[str]
     """Host names that are ours, lower case."""
     tls: bool = False
+    """Browsers speak HTTPS, with this server or with a proxy before it."""
+    trusted_proxies: Networks = ()
+    """Whose word on the visitor's address is believed."""
     metrics_public: bool = False
     metrics_token: str = ""
 
     @property
     def scheme(self) -> str:
-        """As this server speaks."""
+        """As browsers speak."""
         return "https" if self.tls else "http"
 
-    @property
-    def cookie(self) -> str:
-        """The session cookie's name; with TLS the browser itself holds it to this host."""
-        return "__Host-vigia" if self.tls else "vigia"
+    def cookie(self, headers: Headers, base: str = SESSION_COOKIE) -> str:
+        """A cookie's name; with TLS the browser itself holds it to this host.
+
+        It carries the port that the browser asks: to cookies all ports of a host are one, and two vigias on it would
+        take each other's place.
+        """
+        port = headers.get("host", "").rpartition(":")[2]
+        own = f"{base}-{port}" if port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS_MAX else base
+        return f"__Host-{own}" if self.tls else own
 
 
 class AccessMiddleware:
@@ -82,7 +95,7 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        token = cookies(headers).get(self._rules.cookie, "")
+        token = cookies(headers).get(self._rules.cookie(headers), "")
         session = self._sessions.find(token)
         scope.setdefault("state", {})[SESSION_KEY] = session
         refusal = self._refusal(scope, headers, session)
@@ -105,11 +118,11 @@ class AccessMiddleware:
         """What is answered instead; None lets it in."""
         path, rules = str(scope["path"]), self._rules
         method = "GET" if scope["type"] == "websocket" else str(scope["method"]).upper()
-        if not host_is_ours(headers, rules.names):
+        if path not in PROBE_PATHS and not host_is_ours(headers, rules.names):
             return _problem(421, "host_unknown")
         if not (path in PUBLIC_PATHS or session is not None or self._may_scrape(path, method, headers)):
             if method == "GET" and scope["type"] == "http" and wants_page(headers):
-                return RedirectResponse(f"{LOGIN_PATH}?next={quote(path, safe='/')}", 303)
+                return RedirectResponse(f"{LOGIN_PATH}?next={quote(_asked(scope), safe='/')}", 303)
             return _problem(401, "log_in")
         if scope["type"] == "websocket":
             return _problem(403, "origin") if origin_matches(headers, scheme=rules.scheme) is not True else None
@@ -191,6 +204,12 @@ def session_of(request: Request) -> Session | None:
 def cookies(headers: Headers) -> Mapping[str, str]:
     """The request's cookies. Lenient: other servers of the same host set cookies too, and not all by the book."""
     return cookie_parser("; ".join(headers.getlist("cookie")))
+
+
+def _asked(scope: Scope) -> str:
+    """Path and query as asked for: a link with a filter leads there after the log-in too."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{scope['path']}?{query}" if query else str(scope["path"])
 
 
 def _said_length(headers: Headers) -> int:

@@ -24,6 +24,7 @@ from vigia.infrastructure.web.api_live import LiveApi
 from vigia.infrastructure.web.api_system import SystemApi
 from vigia.infrastructure.web.headers import answer_headers
 from vigia.infrastructure.web.login import Entrance, LoginPages
+from vigia.infrastructure.web.probes import Probes
 
 logger = logging.getLogger("vigia.web")
 
@@ -65,22 +66,12 @@ def make_app(parts: SiteParts, *, dashboard: Callable[[FastAPI], None] | None = 
     if parts.system is not None:
         app.include_router(SystemApi(parts.system).routes())
 
-    @app.get(METRICS_PATH, include_in_schema=False)
+    @app.api_route(METRICS_PATH, methods=["GET", "HEAD"], include_in_schema=False)
     def metrics(request: Request) -> Response:
         content, media_type = parts.exposition(request.headers.get("accept", ""))
         return Response(content, headers={"content-type": media_type})
 
-    @app.get("/healthz", include_in_schema=False)
-    def healthz() -> Response:
-        alive = parts.view.readiness().alive
-        return JSONResponse({"status": "ok" if alive else "failing"}, 200 if alive else 503)
-
-    @app.get("/readyz", include_in_schema=False)
-    def readyz() -> Response:
-        found = parts.view.readiness()
-        page = {"status": "ready" if found.ready else "not_ready", "reasons": [dict(r) for r in found.reasons]}
-        return JSONResponse(page, 200 if found.ready else 503)
-
+    app.include_router(Probes(parts.view).routes())
     _tell_errors(app)
     if dashboard is not None:
         dashboard(app)

@@ -68,7 +68,7 @@ def host_is_ours(headers: Headers, names: Collection[str]) -> bool:
 def origin_matches(headers: Headers, *, scheme: str) -> bool | None:
     """Whether the request comes from a page of ours; None when the browser does not say.
 
-    Scripts and old browsers say nothing. ``scheme`` is ``http`` or ``https``, as this server speaks.
+    Scripts and old browsers say nothing. ``scheme`` is ``http`` or ``https``, as browsers speak with us.
     """
     site = headers.get("sec-fetch-site")
     if site is not None and site not in {"same-origin", "none"}:

@@ -15,7 +15,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from vigia.application.audit_port import AuditAction, AuditEntry, AuditLog, Person
 from vigia.application.ports import Clock
-from vigia.infrastructure.web.access import LOGIN_PATH, BodyTooLarge, DoorRules, cookies, session_of
+from vigia.infrastructure.web.access import (
+    LOGIN_PATH,
+    SESSION_COOKIE,
+    BodyTooLarge,
+    DoorRules,
+    cookies,
+    session_of,
+)
+from vigia.infrastructure.web.addresses import visitor_of
+from vigia.infrastructure.web.devices import COOKIE_S, DeviceStore
 from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.pages import CSS, EXPIRED, WRONG, home_page, locked_text, login_page
 from vigia.infrastructure.web.sessions import SessionStore
@@ -25,10 +34,13 @@ from vigia.infrastructure.web.users import User, UserFile
 logger = logging.getLogger("vigia.web")
 
 FORM_COOKIE = "vigia-form"
+DEVICE_COOKIE = "vigia-device"
 LANGUAGE_COOKIE = "vigia-lang"
 LANGUAGE_COOKIE_S = 31_536_000
 FORM_BYTES_MAX = 8192
 NEXT_CHARACTERS_MAX = 500
+UNKNOWN = "(unknown)"
+"""In the audit log for a name that nobody has: what was typed there may be a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,9 @@ class Entrance:
     clock: Clock
     language: Callable[[], str]
     """The operator's, for browsers that say nothing."""
+    devices: DeviceStore
+    on_log_in: Callable[[User], None] = lambda _user: None
+    """Called after each good log-in, in a thread that may touch the disk."""
 
 
 class LoginPages:
@@ -51,6 +66,7 @@ class LoginPages:
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
         self._one_at_a_time = anyio.CapacityLimiter(1)  # a hash takes a core and 19 MB for a moment
+        self._disk = anyio.CapacityLimiter(1)  # of its own: nobody is kept out because the outbox hangs
 
     def routes(self, *, home: bool) -> APIRouter:
         """``/login``, ``/logout``, the style sheet, and with ``home`` a page at ``/``."""
@@ -65,38 +81,42 @@ class LoginPages:
         return router
 
     async def show(self, request: Request, then: Annotated[str, Query(alias="next")] = "/", lang: str = "") -> Response:
-        """The form."""
-        if session_of(request) is not None:
-            return RedirectResponse(safe_path(then), 303)
+        """The form; with ``lang`` the language is kept, also of somebody who is in already."""
         language = self._language(request, lang)
-        response = self._form(language=language, then=safe_path(then))
+        response: Response
+        if session_of(request) is not None:
+            response = RedirectResponse(safe_path(then), 303)
+        else:
+            response = self._form(request, language=language, then=safe_path(then))
         if lang:
-            _set_cookie(response, self._entrance.rules, LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_S)
+            self._set_cookie(response, LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_S)
         return response
 
     async def log_in(self, request: Request) -> Response:
         """The form sent."""
         fields = await _fields(request)
         language, then = self._language(request, ""), safe_path(fields.get("next", "/"))
-        kept = cookies(request.headers).get(FORM_COOKIE, "")
+        kept = self._cookie(request, FORM_COOKIE)
         if not kept or not secrets.compare_digest(kept.encode(), fields.get("token", "").encode()):
-            return self._form(language=language, then=then, problem=say(EXPIRED, language), status=403)
-        name, address = fields.get("user", ""), "" if request.client is None else request.client.host
-        wait_s = self._entrance.lockout.begin(name, address)
-        if wait_s > 0.0:
-            await self._note(Person(name, address=address), "locked")
-            told = locked_text(wait_s, language)
-            response: Response = self._form(language=language, then=then, problem=told, status=429)
-            response.headers["retry-after"] = str(math.ceil(wait_s))
+            return self._form(request, language=language, then=then, problem=say(EXPIRED, language), status=403)
+        name, address = fields.get("user", ""), self._visitor(request)
+        device = self._entrance.devices.find(name, self._cookie(request, DEVICE_COOKIE))
+        attempt = self._entrance.lockout.begin(name, address, device=device)
+        if attempt.wait_s > 0.0:
+            if attempt.is_news:  # not for each one: whoever goes on asking would fill the log
+                await self._note_failure(name, address, "locked")
+            told = locked_text(attempt.wait_s, language)
+            response: Response = self._form(request, language=language, then=then, problem=told, status=429)
+            response.headers["retry-after"] = str(math.ceil(attempt.wait_s))
             return response
         user = await anyio.to_thread.run_sync(
             self._entrance.users.check, name, fields.get("password", ""), limiter=self._one_at_a_time
         )
         if user is None:
-            await self._note(Person(name, address=address), "wrong")
+            await self._note_failure(name, address, "wrong")
             logger.warning("Web: a log-in from %s failed", address)
-            return self._form(language=language, then=then, problem=say(WRONG, language), status=403)
-        self._entrance.lockout.right(name, address)
+            return self._form(request, language=language, then=then, problem=say(WRONG, language), status=403)
+        self._entrance.lockout.right(attempt)
         return await self._let_in(request, user, address=address, then=then)
 
     async def log_out(self, request: Request) -> Response:
@@ -105,10 +125,11 @@ class LoginPages:
         brought = fields.get("token", "") or request.headers.get("x-csrf-token", "")
         if session is None or not secrets.compare_digest(brought.encode(), session.csrf.encode()):
             return Response(status_code=403)
-        self._entrance.sessions.close(cookies(request.headers).get(rules.cookie, ""))
+        name = rules.cookie(request.headers)
+        self._entrance.sessions.close(self._cookie(request))
         await self._note(session.person, "ok", AuditAction.LOGOUT)
         response = RedirectResponse(LOGIN_PATH, 303)
-        _set_cookie(response, rules, rules.cookie, "", max_age=0)
+        self._set_cookie(response, name, "", max_age=0)
         return response
 
     async def home(self, request: Request) -> Response:
@@ -120,19 +141,42 @@ class LoginPages:
 
     async def _let_in(self, request: Request, user: User, *, address: str, then: str) -> Response:
         rules, sessions = self._entrance.rules, self._entrance.sessions
-        sessions.close(cookies(request.headers).get(rules.cookie, ""))  # never the same id again
+        sessions.close(self._cookie(request))  # never the same id again
+        device = await anyio.to_thread.run_sync(
+            self._welcome, user, self._cookie(request, DEVICE_COOKIE), limiter=self._disk
+        )
         token, session = sessions.open(user, address=address)
         await self._note(session.person, "ok")
         response = RedirectResponse(then, 303)
-        _set_cookie(response, rules, rules.cookie, token)
-        _set_cookie(response, rules, FORM_COOKIE, "", max_age=0)
+        self._set_cookie(response, rules.cookie(request.headers), token)
+        self._set_cookie(response, rules.cookie(request.headers, FORM_COOKIE), "", max_age=0)
+        self._set_cookie(response, rules.cookie(request.headers, DEVICE_COOKIE), device, max_age=COOKIE_S)
         return response
 
-    def _form(self, *, language: str, then: str, problem: str = "", status: int = 200) -> HTMLResponse:
+    def _welcome(self, user: User, device: str) -> str:
+        self._entrance.on_log_in(user)
+        return self._entrance.devices.remember(user.name, device)
+
+    def _form(
+        self, request: Request, *, language: str, then: str, problem: str = "", status: int = 200
+    ) -> HTMLResponse:
         token = secrets.token_urlsafe(16)
         response = HTMLResponse(login_page(language=language, token=token, then=then, problem=problem), status)
-        _set_cookie(response, self._entrance.rules, FORM_COOKIE, token)
+        self._set_cookie(response, self._entrance.rules.cookie(request.headers, FORM_COOKIE), token)
         return response
+
+    def _cookie(self, request: Request, base: str = SESSION_COOKIE) -> str:
+        return cookies(request.headers).get(self._entrance.rules.cookie(request.headers, base), "")
+
+    def _set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+        secure = self._entrance.rules.tls
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=secure, httponly=True, samesite="strict")
+
+    def _visitor(self, request: Request) -> str:
+        """The visitor's address."""
+        peer = "" if request.client is None else request.client.host
+        forwarded = request.headers.getlist("x-forwarded-for")
+        return visitor_of(peer, forwarded, trusted=self._entrance.rules.trusted_proxies)
 
     def _language(self, request: Request, asked: str) -> str:
         return chosen_language(
@@ -142,9 +186,13 @@ class LoginPages:
             default=self._entrance.language(),
         )
 
+    async def _note_failure(self, name: str, address: str, result: str) -> None:
+        known = self._entrance.users.find(name) is not None
+        await self._note(Person(name if known else UNKNOWN, address=address), result)
+
     async def _note(self, who: Person, result: str, action: AuditAction = AuditAction.LOGIN) -> None:
         entry = AuditEntry(self._entrance.clock.utc(), who, action, result)
-        await anyio.to_thread.run_sync(self._entrance.audit.record, entry)  # the disk is not for the loop
+        await anyio.to_thread.run_sync(self._entrance.audit.record, entry, limiter=self._disk)
 
 
 async def _style() -> Response:
@@ -159,10 +207,6 @@ def safe_path(text: str) -> str:
     """A path of this server to go to: ``text``, or ``/`` where it could lead elsewhere."""
     plain = text.isprintable() and "\\" not in text and len(text) <= NEXT_CHARACTERS_MAX and text.isascii()
     return text if plain and text.startswith("/") and not text.startswith("//") and text != LOGIN_PATH else "/"
-
-
-def _set_cookie(response: Response, rules: DoorRules, name: str, value: str, *, max_age: int | None = None) -> None:
-    response.set_cookie(name, value, max_age=max_age, path="/", secure=rules.tls, httponly=True, samesite="strict")
 
 
 async def _fields(request: Request) -> dict[str, str]:

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from vigia.application.errors import ConfigurationError
+from vigia.application.ports import Clock
 from vigia.infrastructure.private_file import write_private
 
 logger = logging.getLogger("vigia.web")
@@ -25,6 +27,8 @@ PASSWORD_MIN = 10
 PASSWORD_MAX = 256
 """Characters; a hash of more would cost more than a password is worth."""
 USERS_MAX = 1000
+KEEP_S = 30.0
+"""How long a file that cannot be read, or is not there, counts as it was."""
 FILE_BYTES_MAX = 1_000_000
 GENERATED_BYTES = 12
 """96 random bits: 16 characters."""
@@ -70,14 +74,18 @@ class UserFile:
     Args:
         path: need not be there.
         hasher: makes and checks hashes.
+        clock: with one, whoever was known stays so for KEEP_S while the file cannot be read.
     """
 
-    def __init__(self, path: Path, *, hasher: PasswordHasher = HASHER) -> None:
+    def __init__(self, path: Path, *, hasher: PasswordHasher = HASHER, clock: Clock | None = None) -> None:
         self._path = path
         self._hasher = hasher
-        self._lock = threading.Lock()  # guards the two below
+        self._clock = clock
+        self._lock = threading.Lock()  # guards the three below
         self._seen: tuple[int, int, int] | None = None
         self._users: dict[str, User] = {}
+        self._away_mono_s: float | None = None
+        """Since when it cannot be read."""
         self._nobody = hasher.hash(secrets.token_urlsafe(GENERATED_BYTES))
 
     @property
@@ -94,12 +102,34 @@ class UserFile:
         return sorted(self._current().values(), key=lambda user: user.name)
 
     def find(self, name: str) -> User | None:
-        """A user; None when there is none of that name, or the file cannot be read (which is told)."""
+        """A user; None when there is none of that name, or the file cannot be read, which is told once.
+
+        A file that is away, or half written, for a moment throws nobody out: an editor does that.
+        """
         try:
-            return self._current().get(name)
+            users = self._current()
+            if not users and self._users:  # what was read last is kept when the file is not there
+                raise self._unreadable("it is not there")
         except ConfigurationError as error:
+            return self._last_known(error).get(name)
+        with self._lock:
+            was_away, self._away_mono_s = self._away_mono_s is not None, None
+        if was_away:
+            logger.info("The users' file %s can be read again", self._path)
+        return users.get(name)
+
+    def _last_known(self, error: ConfigurationError) -> dict[str, User]:
+        now_s = 0.0 if self._clock is None else self._clock.mono_s()
+        with self._lock:
+            is_news = self._away_mono_s is None
+            since_s = now_s if self._away_mono_s is None else self._away_mono_s
+            self._away_mono_s = since_s
+            kept = self._users if self._clock is not None and now_s - since_s < KEEP_S else {}
+        if is_news and kept:
+            logger.error("%s; who is known stays so for %.0f s", error, KEEP_S)
+        elif is_news:
             logger.error("Nobody can log in: %s", error)
-            return None
+        return kept
 
     def check(self, name: str, password: str) -> User | None:
         """The user, if the password is theirs. Takes as long for a name that nobody has."""
@@ -139,8 +169,13 @@ class UserFile:
         self._write(users)
         return users[name]
 
-    def make_first(self, *, now_utc: datetime) -> str | None:
+    def make_first(self, *, now_utc: datetime, keep: Callable[[str], None] = lambda _password: None) -> str | None:
         """Make the file with one operator; return the password, or None when the file is there already.
+
+        Args:
+            now_utc: noted beside it.
+            keep: called with the password before the file is written: where it fails, no user is made whose password
+                nobody knows.
 
         Raises:
             ConfigurationError: it cannot be read or written.
@@ -149,6 +184,7 @@ class UserFile:
             self._current()
             return None
         password = secrets.token_urlsafe(GENERATED_BYTES)
+        keep(password)
         user = User(FIRST_USER, Role.OPERATOR, self._hasher.hash(password), now_utc.isoformat())
         self._write({user.name: user})
         return password
