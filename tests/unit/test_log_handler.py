@@ -88,8 +88,9 @@ def test_nothing_falls_between_the_closing_gate_and_a_caller() -> None:
         barrier.wait(timeout=20)
         number = after = 0
         while after < 100 and number < 1_000_000:
+            is_late = closed.is_set()  # asked before the record, or one that was in time counts as late
             handler.put("vigia.x", logging.INFO, "%d", (number,))
-            number, after = number + 1, after + closed.is_set()
+            number, after = number + 1, after + is_late
         return number
 
     before = sys.getswitchinterval()
