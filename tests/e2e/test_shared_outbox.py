@@ -41,7 +41,8 @@ def test_a_run_delivers_by_way_of_the_server_and_says_so(site: Site, rig: Postgr
 
     code, out, err = site.run("check", "--json", "--no-capacity", VIGIA_OUTBOX__URL=rig.url)
     assert code == 0, out + err
-    assert "postgresql:///postgres" in [finding["text"] for finding in json.loads(out)]
+    (told,) = [finding["text"] for finding in json.loads(out)["findings"] if finding["id"] == "outbox.ready"]
+    assert "postgresql:///postgres" in told
     for text in (program.stdout(), program.stderr(), out, err):
         assert PASSWORD not in text
         assert URL_PASSWORD not in text

@@ -244,14 +244,42 @@ def test_a_check_names_every_point_and_tells_one_cause_once(
 ) -> None:
     speak(monkeypatch, language)
     monkeypatch.setenv("VIGIA_DETECTOR__MODEL", "centerface")
+    monkeypatch.setenv("VIGIA_WEB__PORT", "0")
     assert main(["check", "--json"]) == 1
-    findings = json.loads(capsys.readouterr().out)
-    assert [finding["point"] for finding in findings] == points
-    oks = {finding["point"]: finding["ok"] for finding in findings}
-    assert (oks["FindFace"], oks[points[0]], oks[points[1]], oks[points[6]]) == (False, True, True, False)
-    told = [finding["text"] for finding in findings if finding["point"] != points[3]]
+    document = json.loads(capsys.readouterr().out)
+    findings = {finding["area"]: finding for finding in reversed(document["findings"])}  # the first of each area
+    areas = ["configuration", "disk", "outbox", "model", "web", "findface", "cameras"]
+    assert [findings[area]["point"] for area in areas] == points
+    oks = [findings[area]["ok"] for area in areas]
+    assert oks == [True, True, True, True, True, False, False]
+    assert (document["ok"], document["errors"]) == (False, 2)
+    told = [findings[area]["text"] for area in areas if area != "model"]
     for finding, text in zip(told, texts, strict=True):
         assert text in finding
+    assert all(bool(finding["remedy"]) is (finding["status"] != "ok") for finding in document["findings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--only", "decoder"], 0),
+        (["--only", "decoder", "--strict"], 0),
+        (["--only", "configuration"], 0),
+        (["--only", "configuration", "--strict"], 1),
+        (["--only", "findface"], 1),
+        (["--only", "fndface"], 2),
+    ],
+)
+def test_a_check_of_some_areas(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, arguments: list[str], code: int
+) -> None:
+    monkeypatch.setenv("VIGIA_FINDFACE__READ_TIMEOUT_S", "20")  # valid, and a warning
+    assert main(["check", "--json", *arguments]) == code
+    out = capsys.readouterr().out
+    if code != 2:
+        document = json.loads(out)
+        assert {finding["area"] for finding in document["findings"]} == {arguments[1]}
+        assert document["ok"] is (code == 0)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -260,6 +288,7 @@ def test_a_check_in_a_pipe_has_no_colours_and_no_password(
 ) -> None:
     speak(monkeypatch, language)
     monkeypatch.setenv("VIGIA_DETECTOR__MODEL", "centerface")
+    monkeypatch.setenv("VIGIA_WEB__PORT", "0")
     Path("in-the-way").touch()
     monkeypatch.setenv("VIGIA_DATA_DIR", str(Path("in-the-way").absolute() / "data"))
     Path("config.yaml").write_text(

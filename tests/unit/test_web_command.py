@@ -136,10 +136,10 @@ def test_the_doctor_looks_at_the_web_server(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("VIGIA_DETECTOR__MODEL", "centerface")
-    for name, value in variables.items():
+    for name, value in {"PORT": "0", **variables}.items():
         monkeypatch.setenv(f"VIGIA_WEB__{name}", value)
-    main(["check", "--json", "--no-capacity"])
-    point = next(point for point in json.loads(capsys.readouterr().out) if point["point"] == "web server")
+    main(["check", "--json", "--only", "web"])
+    point = next(f for f in json.loads(capsys.readouterr().out)["findings"] if f["point"] == "web server")
     assert (point["ok"], told in point["text"]) == (ok, True), point
 
 

@@ -53,6 +53,8 @@ class CameraProbe:
     inspection: Inspection | None = None
     """None when it did not let itself be opened again."""
     sample: tuple[Packet, ...] = field(default=(), repr=False)
+    clock_off_s: float | None = None
+    """How far the camera's own clock is ahead of ours, seconds; None when it did not tell."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,9 @@ def with_transport(camera: Camera, transport: str | None) -> Camera:
     return replace(camera, overrides=(*camera.overrides, own))
 
 
-def probe_camera(settings: Settings, camera: Camera, *, seconds: float, clock: Clock) -> CameraProbe:
+def probe_camera(
+    settings: Settings, camera: Camera, *, seconds: float, clock: Clock, inspect: bool = True
+) -> CameraProbe:
     """Read a camera for some seconds, with the limits and options of a run.
 
     Args:
@@ -103,6 +107,7 @@ def probe_camera(settings: Settings, camera: Camera, *, seconds: float, clock: C
         camera: with its own settings.
         seconds: how long it is measured, from its first packet on; longer until there is a picture.
         clock: times everything.
+        inspect: open it once more, to see what it holds beside pictures.
 
     Raises:
         SourceUnreachable, SourceAuthFailed, SourceStalled, SourceEnded: no picture came; why.
@@ -131,8 +136,9 @@ def probe_camera(settings: Settings, camera: Camera, *, seconds: float, clock: C
         first_picture_s=look.first_picture_s,
         damaged=look.damaged,
         first=look.first,
-        inspection=inspect_source(camera, hot_path.source_options(camera)),
+        inspection=inspect_source(camera, hot_path.source_options(camera)) if inspect else None,
         sample=tuple(look.sample),
+        clock_off_s=source.clock_off_s,
     )
 
 

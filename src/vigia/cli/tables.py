@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from vigia.infrastructure.logging.sinks import console_safe
@@ -16,8 +16,11 @@ WIDE_COLUMNS = 1000
 """Room for any row where nobody looks at the width: in a file or a pipe a row that is broken up is hard to search."""
 
 
-def print_table(table: Table) -> None:
-    """Print ``table``: without colour, wrapping and blanks at the lines' ends where standard output is no terminal."""
+def print_table(table: RenderableType) -> None:
+    """Print ``table``, or several together.
+
+    Without colour, wrapping and blanks at the lines' ends where standard output is no terminal.
+    """
     console = Console(markup=False, emoji=False, highlight=False)
     if console.is_terminal:
         console.print(table)
@@ -26,6 +29,11 @@ def print_table(table: Table) -> None:
     plain = Console(file=text, width=WIDE_COLUMNS, color_system=None, markup=False, emoji=False, highlight=False)
     plain.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def is_narrow() -> bool:
+    """Whether ``print_table`` will fit what it prints to a terminal."""
+    return Console().is_terminal
 
 
 def add_row(table: Table, cells: Sequence[str], *, style: str | None = None) -> None:
