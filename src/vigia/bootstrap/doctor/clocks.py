@@ -25,6 +25,8 @@ two machines see of one person is two events, and a person who looks for a time 
 DATE_AGE_S = 2.0
 """A ``Date`` is at most so much older than it was sent: cut off to a second, and used for another."""
 JUMP_S = 0.5
+READING_S = 0.05
+READINGS_MAX = 20
 STA_UNSYNC = 0x0040
 TIME_ERROR = 5
 STATUS_AT = 2 * struct.calcsize("l") + 3 * struct.calcsize("l")
@@ -104,7 +106,12 @@ class JumpWitness:
             yield kinds.CLOCK_JUMPED.of(seconds=moved_s)
 
     def _now_s(self) -> float:
-        return self._clock.utc().timestamp() - self._clock.mono_s()
+        """The difference of both, read again when this thread was held up between one and the other."""
+        for _ in range(READINGS_MAX):
+            before_s, wall_s, after_s = self._clock.mono_s(), self._clock.utc().timestamp(), self._clock.mono_s()
+            if after_s - before_s < READING_S:
+                break
+        return wall_s - before_s
 
 
 def is_synchronised() -> bool | None:

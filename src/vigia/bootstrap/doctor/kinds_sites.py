@@ -168,7 +168,7 @@ FINDFACE_CAMERA_NO_TOKEN = FindingKind(
 FINDFACE_CAMERA_UNKNOWN = FindingKind(
     "findface.camera-unknown",
     ERROR,
-    mark("FindFace lists no external detector %(id)d: captures of this camera are refused"),
+    mark("FindFace lists no external detector %(id)d for this user: captures of this camera are likely refused"),
     mark("vigia cameras provision makes one, or put the right number as the camera's findface_id"),
 )
 FINDFACE_CAMERA_TOKEN = FindingKind(
