@@ -26,7 +26,7 @@ from vigia.infrastructure.web.dashboard.best_shot import (
     chart_places,
     why_chosen,
 )
-from vigia.infrastructure.web.dashboard.camera_card import ALARMS, stream_told
+from vigia.infrastructure.web.dashboard.camera_card import ALARMS, age_told, stream_told
 from vigia.infrastructure.web.dashboard.capture import box_style
 from vigia.infrastructure.web.dashboard.capture_card import CODES, parts_of
 from vigia.infrastructure.web.dashboard.formats import DASH, number, percent, seconds, share_asked, size
@@ -42,7 +42,7 @@ ASKED = st.dictionaries(
     st.sampled_from(["camera", "state", "quality", "only", "name", "page", "reason", "x"]),
     st.one_of(
         st.text(max_size=80),
-        st.sampled_from(["trouble", "dead", "0.5", "0,5", "nan", "inf", "-1", "2", "²", "skipped"]),
+        st.sampled_from(["trouble", "cam1\0", "dead", "0.5", "0,5", "nan", "inf", "-1", "2", "²", "skipped"]),
     ),
 )
 NBSP = "\N{NO-BREAK SPACE}"
@@ -107,6 +107,7 @@ def test_whatever_an_address_asks_for_makes_a_page(asked: Mapping[str, str]) -> 
     assert feed.quality is None or 0.0 <= feed.quality <= 1.0
     assert feed.query(limit=7).limit == 7
     assert unsent.query().limit == why.PER_PAGE + 1
+    assert all("\0" not in name and len(name) <= 64 for name in (feed.camera, unsent.camera))
     again = overview.Wish.of(dict(parse_qsl(urlsplit(wall.address()).query)))
     assert again == wall  # a link leads to what it was made from
 
@@ -163,15 +164,15 @@ def test_what_is_wrong_is_told_the_worst_first() -> None:
         "stopped",
         "outbox_unavailable",
         "disk_full",
-        "findface_down",
         "cameras_unknown",
+        "findface_down",
         "cameras_down",
         "lost",
     ]
     for one in found:  # every text fits its facts
         assert one.title % dict(one.facts) if one.facts else one.title
         assert one.meaning % dict(one.facts) if one.facts else one.meaning
-    assert found[3].since_utc == "2026-01-05T08:00:00+00:00"
+    assert found[4].since_utc == "2026-01-05T08:00:00+00:00"
 
 
 def look(
@@ -258,6 +259,12 @@ def test_parts_of_a_capture() -> None:
     assert parts_of({"details": {"quality_parts": "x"}}) == {}
     assert parts_of({}) == {}
     assert [key for key, _ in in_order({"strange": 1.0, "yaw": 0.5, "size": 0.2})] == ["size", "yaw", "strange"]
+
+
+def test_a_fresh_picture_does_not_flicker() -> None:
+    assert age_told(0.02, "en") == age_told(0.98, "pt_BR") == f"< 1{NBSP}s"
+    assert age_told(1.5, "pt_BR") == f"1,5{NBSP}s"
+    assert age_told(None, "en") == DASH
 
 
 def test_a_stream_in_words() -> None:

@@ -26,6 +26,7 @@ LIBRARIES: Final[Mapping[str, int]] = MappingProxyType(
         "opentelemetry": logging.DEBUG,
         "asyncio": logging.WARNING,
         "uvicorn": logging.WARNING,
+        "nicegui": logging.WARNING,
         "py.warnings": logging.WARNING,
     }
 )

@@ -10,14 +10,15 @@ from nicegui import ui
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.acts import DROP, RETRIED_FROM, RETRY, ask_drop, ask_retry
-from vigia.infrastructure.web.dashboard.candidates import candidates_section
-from vigia.infrastructure.web.dashboard.capture_card import event_number, face_picture, parts_of, why_told
+from vigia.infrastructure.web.dashboard.candidates import drawn_candidates
+from vigia.infrastructure.web.dashboard.capture_card import drawn_event, face_picture, parts_of, why_told
 from vigia.infrastructure.web.dashboard.captures import captures_address
 from vigia.infrastructure.web.dashboard.context import PageContext
+from vigia.infrastructure.web.dashboard.drawing import Sketch
 from vigia.infrastructure.web.dashboard.elements import LocalTime, icon, node
 from vigia.infrastructure.web.dashboard.formats import TIMES, number, size
 from vigia.infrastructure.web.dashboard.history import fate_history
-from vigia.infrastructure.web.dashboard.quality_parts import QUALITY, WEAK, bar, parts_list
+from vigia.infrastructure.web.dashboard.quality_parts import QUALITY, WEAK, drawn_bar, drawn_parts
 from vigia.infrastructure.web.dashboard.shell import NoSuchPage, every, off_loop, page_shell
 from vigia.infrastructure.web.dashboard.states import state_badge
 
@@ -72,9 +73,8 @@ class Screen:
                         _facts(ctx, row)
             with node("section", classes="vg-card vg-stack"):
                 _head(ctx, row)
-        self._looks = node("div")
+        self._looks = Sketch(drawn_candidates(ctx, row))
         self._draw_fate()
-        self._draw_looks()
         every(STEP_S, self.step)
 
     async def step(self) -> None:
@@ -86,8 +86,7 @@ class Screen:
         before, self._row = self._row, row
         if any(before[name] != row[name] for name in ("state", "attempts", "reason", "event_ids", "ended_at_utc")):
             self._draw_fate()
-        if len(before["candidates"]) != len(row["candidates"]):
-            self._draw_looks()
+        self._looks.tell(drawn_candidates(self._ctx, row))
 
     def _draw_fate(self) -> None:
         ctx, row = self._ctx, self._row
@@ -111,11 +110,6 @@ class Screen:
                     node("button", ctx.say(DROP), type="button", classes="vg-button vg-button--bad", testid="drop").on(
                         "click", lambda: ask_drop(ctx, [str(row["id"])], after=self.step)
                     )
-
-    def _draw_looks(self) -> None:
-        self._looks.clear()
-        with self._looks:
-            candidates_section(self._ctx, self._row)
 
 
 def _frame(ctx: PageContext, row: Mapping[str, Any]) -> None:
@@ -153,8 +147,8 @@ def _head(ctx: PageContext, row: Mapping[str, Any]) -> None:
     with node("div", classes="vg-row vg-quality"):
         node("h2", ctx.say(QUALITY))
         node("span", number(quality, ctx.language, digits=2), classes="vg-figure__value", testid="capture-quality")
-        bar(quality, weak=quality < WEAK)
-    parts_list(ctx, parts_of(row), meanings=True)
+        Sketch(drawn_bar(quality, weak=quality < WEAK))
+    Sketch(drawn_parts(ctx, parts_of(row)))
 
 
 def _facts(ctx: PageContext, row: Mapping[str, Any]) -> None:
@@ -164,7 +158,7 @@ def _facts(ctx: PageContext, row: Mapping[str, Any]) -> None:
         node("dt", say(EVENTS))
         with node("dd"):
             for event_id in row["event_ids"]:
-                event_number(ctx, event_id)
+                Sketch(drawn_event(ctx, str(event_id)))
             if not row["event_ids"]:
                 node("span", say(NONE), classes="vg-muted")
         node("dt", say(TRACK))

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from nicegui.events import GenericEventArguments
-
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.acts import RETRIED_FROM
 from vigia.infrastructure.web.dashboard.context import PageContext
-from vigia.infrastructure.web.dashboard.elements import LocalTime, Node, icon, node
-from vigia.infrastructure.web.dashboard.quality_parts import quality_mark
-from vigia.infrastructure.web.dashboard.states import state_badge
+from vigia.infrastructure.web.dashboard.drawing import (
+    Drawing,
+    Sketch,
+    draw,
+    drawn_badge,
+    drawn_icon,
+    drawn_quality,
+    drawn_time,
+)
+from vigia.infrastructure.web.dashboard.elements import icon, node
 
 FACE_ALT: Final = mark("Face seen by camera %(camera)s")
 NO_FACE: Final = mark("The picture is no longer kept")
@@ -34,12 +39,21 @@ def face_picture(ctx: PageContext, address: str | None, camera: str, *, classes:
     node("img", classes=classes, src=address, alt=ctx.say(FACE_ALT, camera=camera), loading="lazy", decoding="async")
 
 
-def event_number(ctx: PageContext, event_id: str) -> None:
+def drawn_face(ctx: PageContext, address: str | None, camera: str, *, classes: str = "vg-face") -> Drawing:
+    """The same as a drawing."""
+    if address is None:
+        gone = drawn_icon("no_photography")
+        return draw("span", gone, classes=f"{classes} vg-face--none", role="img", aria_label=ctx.say(NO_FACE))
+    alt = ctx.say(FACE_ALT, camera=camera)
+    return draw("img", classes=classes, src=address, alt=alt, loading="lazy", decoding="async")
+
+
+def drawn_event(ctx: PageContext, event_id: str) -> Drawing:
     """FindFace's number, to be copied."""
-    with node("button", type="button", classes="vg-copy vg-num", data_copy=event_id, title=ctx.say(COPY),
-              aria_label=f"{ctx.say(COPY)}: {event_id}", testid="event-id"):  # fmt: skip
-        node("span", event_id)
-        icon("content_copy")
+    return draw(
+        "button", draw("span", event_id), drawn_icon("content_copy"), type="button", classes="vg-copy vg-num",
+        data_copy=event_id, title=ctx.say(COPY), aria_label=f"{ctx.say(COPY)}: {event_id}", testid="event-id",
+    )  # fmt: skip
 
 
 def why_told(ctx: PageContext, row: Mapping[str, Any]) -> str:
@@ -57,7 +71,7 @@ def parts_of(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 class CaptureCard:
-    """Owner: the page's tasks. ``tell`` changes only what is no longer so.
+    """Owner: the page's tasks. ``tell`` sends only what is no longer so.
 
     Args:
         ctx: who looks.
@@ -68,54 +82,52 @@ class CaptureCard:
     def __init__(
         self, ctx: PageContext, row: Mapping[str, Any], *, on_select: Callable[[str, bool], None] | None = None
     ) -> None:
-        self._ctx = ctx
+        self._ctx, self._row, self._on_select = ctx, row, on_select
         self.id, self.seq = str(row["id"]), int(row["seq"])
-        self._select: Node | None = None
-        self._events: tuple[str, ...] = ()
-        camera = str(row["camera_name"])
-        with node("article", classes="vg-card vg-shot", testid=f"capture-{self.id}", data_seq=self.seq) as self.element:
-            with node("a", classes="vg-shot__link", href=f"/captures/{self.id}", testid="capture-link"):
-                face_picture(ctx, f"/api/captures/{self.id}/face" if row["face_kept"] else None, camera)
-            with node("div", classes="vg-shot__facts"):
-                with node("div", classes="vg-row vg-row--apart"):
-                    self._state = state_badge(ctx, row["state"])
-                    if on_select is not None:
-                        self._select = self._box(on_select)
-                node("span", camera, classes="vg-shot__camera", title=camera)
-                LocalTime(row["at_utc"])
-                quality_mark(ctx, float(row["quality"]), parts_of(row))
-                self._why = node("p", classes="vg-shot__why vg-small", testid="capture-reason")
-                self._numbers = node("div", classes="vg-shot__events vg-small")
-        self.tell(row)
-
-    def _box(self, on_select: Callable[[str, bool], None]) -> Node:
-        box = node("input", type="checkbox", classes="vg-check", aria_label=self._ctx.say(SELECT), testid="select")
-
-        def changed(event: GenericEventArguments) -> None:
-            box.set("checked", event.args is True)  # so that taking it away later is a change
-            on_select(self.id, event.args is True)
-
-        box.on("change", changed, js_handler="(event) => emit(event.target.checked)")
-        return box
+        self._chosen = False
+        self.element = Sketch(self._drawing(), on_act=None if on_select is None else self._acted)
 
     def tell(self, row: Mapping[str, Any]) -> None:
         """Show what is now."""
-        why, events = why_told(self._ctx, row), tuple(row["event_ids"])
-        self.element.set("data-state", row["state"])
-        self._state.tell(row["state"])
-        self._why.text = why
-        self._why.set("title", why or None)
-        self._why.show(bool(why) and row["state"] != "delivered")
-        if self._select is not None:
-            self._select.show(row["state"] in RETRIED_FROM)
-        if events != self._events:
-            self._events = events
-            self._numbers.clear()
-            with self._numbers:
-                for event_id in events:
-                    event_number(self._ctx, event_id)
+        self._row = row
+        self.element.tell(self._drawing())
 
     def select(self, chosen: bool) -> None:
         """Set or take away the tick."""
-        if self._select is not None:
-            self._select.set("checked", chosen)
+        self._chosen = chosen
+        self.element.tell(self._drawing())
+
+    def _acted(self, _act: str, checked: bool) -> None:
+        self.select(checked)  # so that taking it away later is a change
+        if self._on_select is not None:
+            self._on_select(self.id, checked)
+
+    def _drawing(self) -> Drawing:
+        ctx, row = self._ctx, self._row
+        camera, state = str(row["camera_name"]), str(row["state"])
+        face = drawn_face(ctx, f"/api/captures/{self.id}/face" if row["face_kept"] else None, camera)
+        head = draw("div", drawn_badge(ctx, state), self._box(state), classes="vg-row vg-row--apart")
+        why = why_told(ctx, row) if state != "delivered" else ""
+        facts = draw(
+            "div",
+            head,
+            draw("span", camera, classes="vg-shot__camera", title=camera),
+            drawn_time(row["at_utc"]),
+            drawn_quality(float(row["quality"]), parts_of(row)),
+            draw("p", why, classes="vg-shot__why vg-small", testid="capture-reason", title=why) if why else None,
+            draw("div", *(drawn_event(ctx, str(one)) for one in row["event_ids"]), classes="vg-shot__events vg-small"),
+            classes="vg-shot__facts",
+        )
+        link = draw("a", face, classes="vg-shot__link", href=f"/captures/{self.id}", testid="capture-link")
+        return draw(
+            "article", link, facts, classes="vg-card vg-shot", testid=f"capture-{self.id}", data_seq=self.seq,
+            data_state=state,
+        )  # fmt: skip
+
+    def _box(self, state: str) -> Drawing | None:
+        if self._on_select is None or state not in RETRIED_FROM:
+            return None
+        return draw(
+            "input", type="checkbox", classes="vg-check", aria_label=self._ctx.say(SELECT), testid="select",
+            checked=self._chosen, act="select",
+        )  # fmt: skip

@@ -15,7 +15,8 @@ from vigia.infrastructure.web.dashboard.acts import DROP, RETRIED_FROM, RETRY, a
 from vigia.infrastructure.web.dashboard.capture_card import CaptureCard
 from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.elements import InView, icon, node
-from vigia.infrastructure.web.dashboard.formats import number, share_asked
+from vigia.infrastructure.web.dashboard.formats import camera_asked, number, share_asked
+from vigia.infrastructure.web.dashboard.quality_parts import load_part_words
 from vigia.infrastructure.web.dashboard.shell import every, off_loop, page_shell
 from vigia.infrastructure.web.dashboard.states import LOOKS
 
@@ -42,8 +43,9 @@ TO_WHY: Final = mark("Why not sent?")
 PER_PAGE: Final = 60
 SHOWN_MAX: Final = 600
 """Cards on one page; further back lead the filters."""
-STEP_S: Final = 1.0
-STEPS_OF_ALL: Final = 5
+STEP_S: Final = 0.5
+"""A capture is promised to be seen two seconds after its commit; the browser takes its time too."""
+STEPS_OF_ALL: Final = 10
 """Older cards are looked at anew with every so many steps."""
 QUALITIES: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -61,7 +63,7 @@ class Wish:
         """Whatever makes no sense counts as not asked."""
         state = asked.get("state", "")
         known = CaptureState(state) if state in {one.value for one in CaptureState} else None
-        return cls(asked.get("camera", "")[:64], known, share_asked(asked.get("quality")))
+        return cls(camera_asked(asked.get("camera")), known, share_asked(asked.get("quality")))
 
     @property
     def filters(self) -> bool:
@@ -83,6 +85,7 @@ async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
     """The page at ``/captures``."""
     wish = Wish.of(asked)
     cameras = await off_loop(ctx.parts.view.cameras)
+    load_part_words(ctx)
     with page_shell(ctx, title=ctx.say(TITLE), current="captures"):
         _filters(ctx, wish, cameras)
         feed = Feed(ctx, wish)

@@ -1,11 +1,13 @@
 """Numbers as the reader's language writes them. Pure; times are formatted by the browser, which knows the zone."""
 
 import math
+import re
 from typing import Final
 
 DASH: Final = "\N{EN DASH}"
 TIMES: Final = " \N{MULTIPLICATION SIGN} "
 _SWAP: Final = str.maketrans(",.", ".,")
+_ID: Final = re.compile(r"[\w.-]{1,64}")
 BYTE_STEPS: Final = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -50,6 +52,11 @@ def size(count: float | None, language: str) -> str:
     return (
         f"{number(count, language, digits=0 if step == 0 or count >= 100.0 else 1)}\N{NO-BREAK SPACE}{BYTE_STEPS[step]}"
     )
+
+
+def camera_asked(text: str | None) -> str:
+    """A camera's id out of an address; nothing where it cannot be one."""
+    return text if text is not None and _ID.fullmatch(text) else ""
 
 
 def share_asked(text: str | None) -> float | None:

@@ -10,7 +10,8 @@ from vigia.domain.capture import CaptureState
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.captures import captures_address
 from vigia.infrastructure.web.dashboard.context import PageContext
-from vigia.infrastructure.web.dashboard.elements import Node, node
+from vigia.infrastructure.web.dashboard.drawing import Drawing, Sketch, draw
+from vigia.infrastructure.web.dashboard.elements import node
 from vigia.infrastructure.web.dashboard.formats import number
 from vigia.infrastructure.web.dashboard.why_words import CAPTURES, FRAMES, REASONS, TRACKS, Column
 
@@ -66,65 +67,71 @@ def on_disk(view: SiteView) -> tuple[dict[str, Counter[str]], frozenset[str]]:
 
 
 class LedgerTable:
-    """Owner: the page's tasks. Rows are made anew only when the list of cameras changes."""
+    """Owner: the page's tasks. A row is one drawing: of a row in which nothing changed nothing is sent."""
 
     def __init__(self, ctx: PageContext) -> None:
         self._ctx = ctx
-        self._cells: dict[tuple[str, str], Node] = {}
-        self._names: list[tuple[str, str]] = []
-        with node("div", classes="vg-scroll vg-ledger", tabindex="0", role="region", aria_label=ctx.say(TABLE)):
-            self._table = node("table", classes="vg-table", testid="ledger")
+        self._rows: dict[str, Sketch] = {}
+        self._names: list[str] = []
+        with (
+            node("div", classes="vg-scroll vg-ledger", tabindex="0", role="region", aria_label=ctx.say(TABLE)),
+            node("table", classes="vg-table", testid="ledger"),
+        ):
+            Sketch(_head(ctx))
+            self._body = node("tbody")
 
     def tell(self, cameras: Sequence[Mapping[str, Any]], disk: Mapping[str, Counts], full: frozenset[str]) -> None:
         """Show what is now."""
-        names = [(str(camera["id"]), str(camera["name"])) for camera in cameras]
-        if names != self._names or not self._cells:
-            self._names = names
-            self._draw()
         total: Counter[str] = Counter()
+        rows: dict[str, Drawing] = {"": ""}  # the total's place is the first
         for camera in cameras:
-            counts = Counter(counts_of(camera)) + Counter(disk.get(str(camera["id"]), {}))
+            name = str(camera["id"])
+            counts = Counter(counts_of(camera)) + Counter(disk.get(name, {}))
             total += counts
-            self._row(str(camera["id"]), counts, full)
-        self._row("", total, full)
+            rows[name] = self._drawing(name, str(camera["name"]), counts, full)
+        rows[""] = self._drawing("", self._ctx.say(ALL), total, full)
+        if list(rows) != self._names:
+            self._names = list(rows)
+            self._body.clear()
+            with self._body:
+                self._rows = {name: Sketch(drawing) for name, drawing in rows.items()}
+        for name, drawing in rows.items():
+            self._rows[name].tell(drawing)
 
-    def _row(self, camera: str, counts: Counts, full: frozenset[str]) -> None:
+    def _drawing(self, camera: str, name: str, counts: Counts, full: frozenset[str]) -> Drawing:
+        cells = [draw("th", name, scope="row")]
         for group, _, columns in GROUPS:
-            for column in columns:
+            for place, column in enumerate(columns):
                 key = f"{group}.{column.key}"
                 count = counts.get(key, 0)
-                cell = self._cells[camera, key]
-                cell.text = number(count, self._ctx.language) + ("+" if count and key in full else "")
-                cell.set("href", _address(group, column, camera) if count else None)
-                cell.look(f"vg-cell vg-cell--{column.kind or 'plain'}" if count else "vg-cell vg-cell--none")
+                link = draw(
+                    "a",
+                    number(count, self._ctx.language) + ("+" if count and key in full else ""),
+                    classes=f"vg-cell vg-cell--{column.kind or 'plain'}" if count else "vg-cell vg-cell--none",
+                    href=_address(group, column, camera) if count else None,
+                    testid=f"cell-{camera or 'all'}-{column.key}",
+                )
+                cells.append(draw("td", link, classes="vg-num vg-ledger__edge" if place == 0 else "vg-num"))
+        return draw("tr", *cells, classes="" if camera else "vg-ledger__total")
 
-    def _draw(self) -> None:
-        say = self._ctx.say
-        self._table.clear()
-        self._cells = {}
-        with self._table:
-            with node("thead"):
-                with node("tr"):
-                    node("th", say(CAMERA), rowspan="2", scope="col")
-                    for _, name, columns in GROUPS:
-                        node("th", say(name), colspan=str(len(columns)), scope="colgroup", classes="vg-ledger__group")
-                with node("tr"):
-                    for _, _, columns in GROUPS:
-                        for place, column in enumerate(columns):
-                            edge = " vg-ledger__edge" if place == 0 else ""
-                            node("th", say(column.name), title=say(column.meaning), scope="col",
-                                 classes=f"vg-num{edge}")  # fmt: skip
-            with node("tbody"):
-                for camera, name in [("", say(ALL)), *self._names]:
-                    with node("tr", classes="" if camera else "vg-ledger__total"):
-                        node("th", name, scope="row")
-                        for group, _, columns in GROUPS:
-                            for place, column in enumerate(columns):
-                                self._cell(camera, f"{group}.{column.key}", edge=place == 0)
 
-    def _cell(self, camera: str, key: str, *, edge: bool) -> None:
-        with node("td", classes="vg-num vg-ledger__edge" if edge else "vg-num"):
-            self._cells[camera, key] = node("a", testid=f"cell-{camera or 'all'}-{key.rpartition('.')[2]}")
+def _head(ctx: PageContext) -> Drawing:
+    say = ctx.say
+    groups = [
+        draw("th", say(name), colspan=str(len(columns)), scope="colgroup", classes="vg-ledger__group")
+        for _, name, columns in GROUPS
+    ]
+    columns = [
+        draw("th", say(column.name), title=say(column.meaning), scope="col",
+             classes="vg-num vg-ledger__edge" if place == 0 else "vg-num")
+        for _, _, columns in GROUPS
+        for place, column in enumerate(columns)
+    ]  # fmt: skip
+    return draw(
+        "thead",
+        draw("tr", draw("th", say(CAMERA), rowspan="2", scope="col"), *groups),
+        draw("tr", *columns),
+    )
 
 
 def _address(group: str, column: Column, camera: str) -> str | None:

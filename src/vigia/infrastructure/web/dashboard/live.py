@@ -30,11 +30,9 @@ def live_picture(camera_id: str, *, label: str, width_px: int = 480) -> ui.eleme
         label: written into the picture, already in the reader's language.
         width_px: how fine the picture is asked for at most, whatever its size on the page.
     """
-    client, ctx = ui.context.client, context_of_page()
+    load_live_script()
+    ctx = context_of_page()
     language = "en" if ctx is None else ctx.language
-    if not client.storage.get(_LOADED):
-        client.storage[_LOADED] = True
-        ui.add_head_html(f'<script type="module" src="{asset_url("live.js")}"></script>')
     element = ui.element(TAG)
     element.props["data-camera"] = camera_id
     element.props["data-label"] = label
@@ -45,3 +43,14 @@ def live_picture(camera_id: str, *, label: str, width_px: int = 480) -> ui.eleme
     element.props["data-busy"] = say(TOO_MANY_WATCH, language)
     element.props["data-testid"] = f"live-{camera_id}"
     return element
+
+
+def load_live_script() -> None:
+    """Have the page load what draws: once, and while the page is being made, as later it would not be run.
+
+    A page on which pictures may appear later calls it at once.
+    """
+    client = ui.context.client
+    if not client.storage.get(_LOADED):
+        client.storage[_LOADED] = True
+        ui.add_head_html(f'<script type="module" src="{asset_url("live.js")}"></script>')

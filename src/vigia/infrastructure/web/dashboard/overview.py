@@ -11,9 +11,10 @@ from vigia.infrastructure.web.dashboard.camera_card import CameraCard
 from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.elements import LocalTime, Node, icon, node
 from vigia.infrastructure.web.dashboard.formats import number
+from vigia.infrastructure.web.dashboard.live import load_live_script
 from vigia.infrastructure.web.dashboard.shell import every, off_loop, page_shell, state_badge
 from vigia.infrastructure.web.dashboard.states import told
-from vigia.infrastructure.web.dashboard.troubles import Trouble, in_trouble, troubles
+from vigia.infrastructure.web.dashboard.troubles import DOWN_STATES, Trouble, in_trouble, troubles
 
 TITLE: Final = mark("Overview")
 CAMERAS_LIVE: Final = mark("Cameras live")
@@ -23,7 +24,7 @@ CAPTURES: Final = mark("Captures")
 DELIVERED: Final = mark("Delivered to FindFace")
 WAITING: Final = mark("Waiting to be sent")
 GIVEN_UP: Final = mark("Refused or given up")
-SINCE_START: Final = mark("since")
+SINCE_START: Final = mark("since the start")
 SINCE: Final = mark("Since")
 ALL: Final = mark("All cameras (%(count)d)")
 ONLY_TROUBLE: Final = mark("Only with trouble (%(count)d)")
@@ -68,16 +69,17 @@ class Wish:
 
 
 def chosen(cameras: Sequence[Mapping[str, Any]], wish: Wish) -> list[Mapping[str, Any]]:
-    """Those asked for, the ones with trouble first, else in their order."""
+    """Those asked for: first those that deliver nothing, then others with trouble, else in their order."""
     needle = wish.name.casefold()
     found = [camera for camera in cameras if needle in str(camera["name"]).casefold()]
     if wish.only_trouble:
         found = [camera for camera in found if in_trouble(camera)]
-    return sorted(found, key=lambda camera: not in_trouble(camera))
+    return sorted(found, key=lambda camera: 0 if camera["state"] in DOWN_STATES else 1 if in_trouble(camera) else 2)
 
 
 async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
     """The page at ``/``."""
+    load_live_script()
     with page_shell(ctx, title=ctx.say(TITLE), current="overview"):
         screen = Overview(ctx, Wish.of(asked))
     await screen.step()
@@ -146,7 +148,6 @@ class Totals:
     def __init__(self, ctx: PageContext) -> None:
         self._ctx = ctx
         self._values: dict[str, Node] = {}
-        self._started: list[LocalTime] = []
         with node("div", classes="vg-card vg-figures", testid="totals"):
             self._figure("cameras", CAMERAS_LIVE)
             self._figure("fps", FPS)
@@ -165,8 +166,7 @@ class Totals:
             node("div", self._ctx.say(name), classes="vg-figure__name")
             self._values[key] = node("div", classes="vg-figure__value", testid=f"total-{key}")
             if since:
-                with node("div", f"{self._ctx.say(SINCE_START)} ", classes="vg-figure__note"):
-                    self._started.append(LocalTime(None))
+                node("div", self._ctx.say(SINCE_START), classes="vg-figure__note")
 
     def tell(self, status: Mapping[str, Any]) -> None:
         """Show what is now."""
@@ -185,8 +185,6 @@ class Totals:
         for key, text in told.items():
             self._values[key].text = text
         self._findface.tell(delivery["state"])
-        for started in self._started:
-            started.tell(status["started_utc"])
 
 
 class Wall:

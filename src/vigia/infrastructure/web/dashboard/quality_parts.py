@@ -1,11 +1,14 @@
-"""A shot's quality on a page: the number with a bar, and its parts with what each of them means."""
+"""A shot's quality on a page: what its parts are called and mean, and all of them with their bars."""
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
+from nicegui import ui
+
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.context import PageContext
-from vigia.infrastructure.web.dashboard.elements import Node, node
+from vigia.infrastructure.web.dashboard.drawing import Drawing, draw
 from vigia.infrastructure.web.dashboard.formats import number
 
 PARTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -42,32 +45,36 @@ def in_order(parts: Mapping[str, float]) -> list[tuple[str, float]]:
     return known + [(key, value) for key, value in parts.items() if key not in PARTS]
 
 
-def bar(share: float | None, *, weak: bool = False) -> Node:
+def load_part_words(ctx: PageContext) -> None:
+    """Have the page know what ``drawn_quality`` needs. Once, while the page is being made."""
+    say = ctx.say
+    words = {
+        "words": [[key, say(name), say(meaning)] for key, (name, meaning) in PARTS.items()],
+        "label": say(QUALITY),
+        "show": say(PARTS_OF, quality="{quality}"),
+        "weak": WEAK,
+    }
+    ui.add_head_html(f"<script>window.vgParts = {json.dumps(words).replace('<', chr(92) + 'u003c')}</script>")
+
+
+def drawn_bar(share: float | None, *, weak: bool = False) -> Drawing:
     """A bar as long as ``share`` of 1; the number stands beside it."""
-    with node("span", classes="vg-bar vg-bar--weak" if weak else "vg-bar", aria_hidden="true") as made:
-        node("i", style=f"width:{100.0 * min(max(share or 0.0, 0.0), 1.0):.0f}%")
-    return made
+    width = f"width:{100.0 * min(max(share or 0.0, 0.0), 1.0):.0f}%"
+    return draw("span", draw("i", style=width), classes="vg-bar vg-bar--weak" if weak else "vg-bar", aria_hidden="true")
 
 
-def parts_list(ctx: PageContext, parts: Mapping[str, float], *, meanings: bool) -> None:
-    """Every part with its bar; with ``meanings`` what each stands for."""
-    with node("dl", classes="vg-parts__list"):
-        for key, value in in_order(parts):
-            meaning = ctx.say(PARTS[key][1]) if key in PARTS else ""
-            with node("div", classes="vg-part", title=None if meanings else meaning or None):
-                node("dt", part_name(ctx, key))
-                with node("dd", classes="vg-num"):
-                    bar(value, weak=value < WEAK)
-                    node("span", number(value, ctx.language, digits=2))
-                if meanings and meaning:
-                    node("dd", meaning, classes="vg-part__meaning vg-muted vg-small")
+def drawn_parts(ctx: PageContext, parts: Mapping[str, float]) -> Drawing:
+    """Every part with its bar and with what it stands for."""
+    return draw("dl", *(_part(ctx, key, value) for key, value in in_order(parts)), classes="vg-parts__list")
 
 
-def quality_mark(ctx: PageContext, quality: float, parts: Mapping[str, float]) -> None:
-    """The number with a small bar; a tap, or the keyboard, opens the parts."""
-    told = number(quality, ctx.language, digits=2)
-    with node("details", classes="vg-parts", testid="quality"):
-        with node("summary", aria_label=ctx.say(PARTS_OF, quality=told), title=ctx.say(QUALITY)):
-            node("span", told, classes="vg-num")
-            bar(quality, weak=quality < WEAK)
-        parts_list(ctx, parts, meanings=False)
+def _part(ctx: PageContext, key: str, value: float) -> Drawing:
+    meaning = ctx.say(PARTS[key][1]) if key in PARTS else ""
+    shown = draw("span", number(value, ctx.language, digits=2))
+    return draw(
+        "div",
+        draw("dt", part_name(ctx, key)),
+        draw("dd", drawn_bar(value, weak=value < WEAK), shown, classes="vg-num"),
+        draw("dd", meaning, classes="vg-part__meaning vg-muted vg-small") if meaning else None,
+        classes="vg-part",
+    )

@@ -33,6 +33,8 @@ WAYS: Final = {
 """The main pages: path, sign and name."""
 THEME_COOKIE: Final = "vigia-theme"
 THEMES: Final = {"auto": mark("As the device"), "light": mark("Light"), "dark": mark("Dark")}
+DARK: Final = {"light": False, "dark": True}
+"""What the library calls it; None is the device's choice."""
 THEME_SIGNS: Final = {"auto": "brightness_auto", "light": "light_mode", "dark": "dark_mode"}
 TO_CONTENT: Final = mark("Skip to the content")
 PAGES: Final = mark("Pages")
@@ -82,13 +84,9 @@ def page_shell(ctx: PageContext, *, title: str, current: str) -> Iterator[None]:
 
 def _menu(ctx: PageContext) -> None:
     request = ui.context.client.request
-    with (
-        ui.button(icon="account_circle")
-        .props("flat round dense")
-        .props(f'aria-label="{ctx.say(MENU)}" data-testid="user-menu"')
-        .classes("vg-user"),
-        ui.menu().classes("vg-menu"),
-    ):
+    button = ui.button(icon="account_circle").props("flat round dense data-testid=user-menu").classes("vg-user")
+    button.props["aria-label"] = ctx.say(MENU)
+    with button, ui.menu().classes("vg-menu"):
         session = ctx.session
         node("p", f"{session.user} ({ctx.say(ROLES[session.role.value])})", classes="vg-menu__who", testid="user-name")
         node("p", ctx.say(LANGUAGE), classes="vg-menu__head")
@@ -110,11 +108,11 @@ def _menu(ctx: PageContext) -> None:
 
 
 def _themes(ctx: PageContext, *, kept: str) -> None:
-    dark = ui.dark_mode({"light": False, "dark": True}.get(kept))
+    dark = ui.dark_mode(DARK.get(kept))
     rows: dict[str, Node] = {}
 
     def choose(name: str) -> None:
-        dark.set_value({"light": False, "dark": True}.get(name))
+        dark.set_value(DARK.get(name))
         for other, row in rows.items():
             row.set("aria-pressed", "true" if other == name else "false")
 

@@ -4,7 +4,6 @@ import copy
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from importlib import import_module
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -15,10 +14,12 @@ from starlette.responses import JSONResponse, Response
 from vigia.application.errors import OutboxUnavailable
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.access import session_of
+from vigia.infrastructure.web.dashboard import camera, cameras, capture, captures, delivery, overview, system, why
 from vigia.infrastructure.web.dashboard.assets import add_assets, asset_url
 from vigia.infrastructure.web.dashboard.context import DashboardParts, PageContext
 from vigia.infrastructure.web.dashboard.elements import icon, node
 from vigia.infrastructure.web.dashboard.shell import (
+    DARK,
     OUTBOX_AWAY,
     THEME_COOKIE,
     UNEXPECTED,
@@ -35,23 +36,29 @@ logger = logging.getLogger("vigia.web")
 Build = Callable[[PageContext, Mapping[str, str]], Awaitable[None] | None]
 """Makes a page: for whom, and what the address asks for, path and query together."""
 
-PATHS: Final = {
-    "/": "overview",
-    "/captures": "captures",
-    "/captures/{capture_id}": "capture",
-    "/why": "why",
-    "/delivery": "delivery",
-    "/system": "system",
-    "/cameras": "cameras",
-    "/cameras/{camera_id}": "camera",
+PAGES: Final[Mapping[str, Build]] = {
+    "/": overview.build,
+    "/captures": captures.build,
+    "/captures/{capture_id}": capture.build,
+    "/why": why.build,
+    "/delivery": delivery.build,
+    "/system": system.build,
+    "/cameras": cameras.build,
+    "/cameras/{camera_id}": camera.build,
 }
-"""Each page's module beside this one; its ``build`` makes it."""
 BUILD_S: Final = 20.0
 """A busy machine may take a while for a page that reads the disk."""
 RECONNECT_S: Final = 8.0
 """How long a browser that lost the connection may take to come back to its page."""
 HISTORY_MAX: Final = 200
 """Messages kept for a browser that comes back."""
+FIRST_BACK: Final[Mapping[bool | None, str]] = {False: "#f3f5f8", True: "#10151b"}
+"""The background until the library has begun: the device's is in the style sheet."""
+ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="5" fill="#0b5cab"/>'
+    '<path fill="#fff" d="M12 6c-4 0-7.4 2.5-8.8 6 1.4 3.5 4.8 6 8.8 6s7.4-2.5 8.8-6c-1.4-3.5-4.8-6-8.8-6zm0 '
+    '10a4 4 0 1 1 0-8 4 4 0 0 1 0 8zm0-6.4a2.4 2.4 0 1 0 0 4.8 2.4 2.4 0 0 0 0-4.8z"/></svg>'
+)
 NOT_FOUND: Final = mark("There is no such page")
 NOT_FOUND_WHY: Final = mark("What was asked for is not here, or is no longer kept.")
 BACK: Final = mark("To the overview")
@@ -65,8 +72,8 @@ def dashboard(parts: DashboardParts) -> Callable[[FastAPI], None]:
     """What ``make_app`` lays over the application."""
 
     def lay(app: FastAPI) -> None:
-        for path, name in PATHS.items():
-            _add_page(parts, path, _builder(name))
+        for path, build in PAGES.items():
+            _add_page(parts, path, build)
         _add_page(parts, "/{rest:path}", _nothing)  # the last one, for whatever no page has
         translations["pt-BR"] = {
             "connection_lost": say(LOST, "pt_BR"),
@@ -78,6 +85,7 @@ def dashboard(parts: DashboardParts) -> Callable[[FastAPI], None]:
         ui.run_with(
             app,
             title="vigia",
+            favicon=ICON,
             dark=None,
             language="en-US",
             mount_path="/",
@@ -89,15 +97,6 @@ def dashboard(parts: DashboardParts) -> Callable[[FastAPI], None]:
         )
 
     return lay
-
-
-def _builder(name: str) -> Build:
-    def build(ctx: PageContext, asked: Mapping[str, str]) -> Awaitable[None] | None:
-        module = import_module(f"{__package__}.{name}")
-        made: Awaitable[None] | None = module.build(ctx, asked)
-        return made
-
-    return build
 
 
 def _add_page(parts: DashboardParts, path: str, build: Build) -> None:
@@ -154,9 +153,11 @@ def _dress(parts: DashboardParts, request: Request) -> PageContext | None:
     # One page object serves all readers of a path: this reader's gets a copy, so that the first byte is right already.
     client.page = copy.copy(client.page)
     client.page.language = "pt-BR" if language == "pt_BR" else "en-US"
-    client.page.dark = {"light": False, "dark": True}.get(request.cookies.get(THEME_COOKIE, ""))
+    client.page.dark = DARK.get(request.cookies.get(THEME_COOKIE, ""))
+    back = FIRST_BACK.get(client.page.dark)
     ui.add_head_html(
-        f'<link rel="stylesheet" href="{asset_url("dashboard.css")}">'
+        ("" if back is None else f"<style>body:not(.body--light):not(.body--dark){{background:{back}}}</style>")
+        + f'<link rel="stylesheet" href="{asset_url("dashboard.css")}">'
         f'<script defer src="{asset_url("dashboard.js")}"></script>'
     )
     ctx = PageContext(parts, session, language)

@@ -49,6 +49,11 @@ LOOKS: Final[Mapping[str, StateLook]] = {
 UNKNOWN: Final = StateLook(mark("unknown"), "idle", "help")
 
 
+def look_of(state: str) -> StateLook:
+    """How a state is shown; one that is not known is shown as that."""
+    return LOOKS.get(state, UNKNOWN)
+
+
 def told(ctx: PageContext, reason: Mapping[str, Any] | None) -> str:
     """A reason, ``{"template", "facts"}``, in the reader's language; nothing where there is none."""
     if not reason:
@@ -74,7 +79,7 @@ class StateBadge(Node):
 
     def tell(self, state: str, reason: Mapping[str, Any] | None = None) -> None:
         """Show another state."""
-        look = LOOKS.get(state, UNKNOWN)
+        look = look_of(state)
         why = told(self._ctx, reason)
         self.look(f"vg-badge vg-badge--{look.kind}")
         self.set("data-state", state)

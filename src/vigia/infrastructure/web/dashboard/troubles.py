@@ -25,6 +25,32 @@ class Trouble:
     """Told in the place of the fact ``cause``: a reason in any language."""
 
 
+STOPPED: Final = Trouble(
+    "stopped",
+    mark("A part of vigia has stopped"),
+    mark("What it did is not done any more. The log tells why; start vigia again."),
+)
+KNOWN: Final = {
+    "outbox_unavailable": Trouble(
+        "outbox_unavailable",
+        mark("The outbox does not answer"),
+        mark("Captures cannot be kept while this lasts, and passages of now may be lost. The log tells why."),
+    ),
+    "disk_full": Trouble(
+        "disk_full",
+        mark("The disk has next to no room left"),
+        mark("New captures may not be kept, or older ones given up for them. Make room, or let vigia keep less."),
+    ),
+    "cameras_unknown": Trouble(
+        "cameras_unknown",
+        mark("There is no camera in the list"),
+        mark("Nothing is watched. The list comes from FindFace or the configuration: look at both, and the log."),
+        bad=False,
+    ),
+}
+"""By the code of ``Readiness``, the worst first. FindFace being away is told by what the senders say of it."""
+
+
 def in_trouble(camera: Mapping[str, Any]) -> bool:
     """Whether a camera is worth a look: it delivers nothing, or something is wrong with what it delivers."""
     state = camera["state"]
@@ -33,55 +59,19 @@ def in_trouble(camera: Mapping[str, Any]) -> bool:
 
 def troubles(status: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]], readiness: Readiness) -> list[Trouble]:
     """What to tell, the worst first."""
-    found = []
     codes = {str(reason["code"]) for reason in readiness.reasons}
-    if not readiness.alive:
-        found.append(
-            Trouble(
-                "stopped",
-                mark("A part of vigia has stopped"),
-                mark("What it did is not done any more. The log tells why; start vigia again."),
-            )
-        )
-    if "outbox_unavailable" in codes:
-        found.append(
-            Trouble(
-                "outbox_unavailable",
-                mark("The outbox does not answer"),
-                mark("Captures cannot be kept while this lasts, and passages of now may be lost. The log tells why."),
-            )
-        )
-    if "disk_full" in codes:
-        found.append(
-            Trouble(
-                "disk_full",
-                mark("The disk has next to no room left"),
-                mark(
-                    "New captures may not be kept, or older ones given up for them. Make room, or let vigia keep less."
-                ),
-            )
-        )
+    found = [] if readiness.alive else [STOPPED]
+    found += [trouble for code, trouble in KNOWN.items() if code in codes]
     delivery = status["delivery"]
     if delivery["state"] == "down":
         found.append(
             Trouble(
                 "findface_down",
                 mark("FindFace does not answer"),
-                mark("Captures wait on disk (%(waiting)d now) and are sent when it is back. Cause: %(cause)s"),
-                facts=(("waiting", status["unsent"]), ("cause", delivery["cause"] or "?")),
+                mark("Captures wait on disk and are sent when it is back; nothing has to be done here. Cause: %(cause)s"),
+                facts=(("cause", delivery["cause"] or "?"),),
                 since_utc=delivery["down_since_utc"],
                 cause=delivery.get("reason"),
-            )
-        )
-    if "cameras_unknown" in codes:
-        found.append(
-            Trouble(
-                "cameras_unknown",
-                mark("There is no camera in the list"),
-                mark(
-                    "Nothing is watched. The list comes from FindFace or the configuration: look at both, and the log."
-                ),
-                bad=False,
             )
         )
     down = sum(camera["state"] in DOWN_STATES for camera in cameras)

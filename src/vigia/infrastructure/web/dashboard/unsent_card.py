@@ -1,14 +1,13 @@
 """One passage of which nothing was sent: its best face, why not, and what settings would have let it through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vigia.infrastructure.i18n import mark
-from vigia.infrastructure.web.dashboard.capture_card import face_picture
+from vigia.infrastructure.web.dashboard.capture_card import drawn_face
 from vigia.infrastructure.web.dashboard.context import PageContext
-from vigia.infrastructure.web.dashboard.elements import LocalTime, icon, node
+from vigia.infrastructure.web.dashboard.drawing import Drawing, draw, drawn_icon, drawn_quality, drawn_time
 from vigia.infrastructure.web.dashboard.formats import number, seconds
-from vigia.infrastructure.web.dashboard.quality_parts import quality_mark
 from vigia.infrastructure.web.dashboard.why_words import column_of
 
 FOUND: Final = mark("times found: %(count)s, over %(time)s; face of %(size)s px, moved by %(moved)s px")
@@ -33,7 +32,7 @@ def present_value(settings: Mapping[str, str], setting: str) -> str | None:
     return settings.get(setting, settings.get(setting.rpartition(".")[2]))
 
 
-def unsent_card(ctx: PageContext, row: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+def drawn_unsent(ctx: PageContext, row: Mapping[str, Any], settings: Mapping[str, str]) -> Drawing:
     """The card.
 
     Args:
@@ -41,39 +40,43 @@ def unsent_card(ctx: PageContext, row: Mapping[str, Any], settings: Mapping[str,
         row: as the gallery tells it.
         settings: the camera's, name or key → value.
     """
-    say, language = ctx.say, ctx.language
+    say, camera = ctx.say, str(row["camera_name"])
     reason = column_of(str(row["reason"] or row["fate"]))
-    camera = str(row["camera_name"])
-    with node("article", classes="vg-card vg-unsent", testid=f"unsent-{row['number']}"):
-        face_picture(ctx, f"/api/unsent/{row['number']}/face" if row["face_kept"] else None, camera)
-        with node("div", classes="vg-stack vg-stack--close"):
-            with node("span", classes="vg-badge vg-badge--warn"):
-                icon("filter_alt")
-                node(
-                    "span", say(reason.name) if reason else str(row["reason"] or row["fate"]), classes="vg-badge__word"
-                )
-            with node("div", classes="vg-row"):
-                node("span", camera, classes="vg-strong")
-                LocalTime(row["at_utc"])
-            facts = {
-                "count": number(row["events"], language),
-                "time": seconds(row["duration_s"], language),
-                "size": number(row["size_px"], language),
-                "moved": number(row["moved_px"], language),
-            }
-            node("p", say(FOUND, **facts), classes="vg-muted vg-small")
-            quality_mark(ctx, float(row["quality"]), row["parts"])
-        if row["obstacles"]:
-            with node("div", classes="vg-unsent__would"):
-                node("h3", say(WOULD if len(row["obstacles"]) == 1 else ALL_NEEDED))
-                with node("ul", testid="obstacles"):
-                    for obstacle in row["obstacles"]:
-                        _obstacle(ctx, obstacle, present_value(settings, str(obstacle["setting"])))
-                node("p", say(WRITTEN, place=DOCUMENT), classes="vg-muted vg-small")
+    word = say(reason.name) if reason else str(row["reason"] or row["fate"])
+    facts = {
+        "count": number(row["events"], ctx.language),
+        "time": seconds(row["duration_s"], ctx.language),
+        "size": number(row["size_px"], ctx.language),
+        "moved": number(row["moved_px"], ctx.language),
+    }
+    told = draw(
+        "div",
+        draw("span", drawn_icon("filter_alt"), draw("span", word, classes="vg-badge__word"),
+             classes="vg-badge vg-badge--warn"),
+        draw("div", draw("span", camera, classes="vg-strong"), drawn_time(row["at_utc"]), classes="vg-row"),
+        draw("p", say(FOUND, **facts), classes="vg-muted vg-small"),
+        drawn_quality(float(row["quality"]), row["parts"]),
+        classes="vg-stack vg-stack--close",
+    )  # fmt: skip
+    face = drawn_face(ctx, f"/api/unsent/{row['number']}/face" if row["face_kept"] else None, camera)
+    would = _would(ctx, row["obstacles"], settings) if row["obstacles"] else None
+    return draw("article", face, told, would, classes="vg-card vg-unsent", testid=f"unsent-{row['number']}")
 
 
-def _obstacle(ctx: PageContext, obstacle: Mapping[str, Any], now: str | None) -> None:
-    with node("li"):
-        node("code", f"{obstacle['setting']}: {setting_value(obstacle['value'])}")
-        if now is not None:
-            node("span", f" ({ctx.say(NOW, value=now)})", classes="vg-muted")
+def _would(ctx: PageContext, obstacles: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> Drawing:
+    lines = [_obstacle(ctx, one, present_value(settings, str(one["setting"]))) for one in obstacles]
+    return draw(
+        "div",
+        draw("h3", ctx.say(WOULD if len(lines) == 1 else ALL_NEEDED)),
+        draw("ul", *lines, testid="obstacles"),
+        draw("p", ctx.say(WRITTEN, place=DOCUMENT), classes="vg-muted vg-small"),
+        classes="vg-unsent__would",
+    )
+
+
+def _obstacle(ctx: PageContext, obstacle: Mapping[str, Any], now: str | None) -> Drawing:
+    return draw(
+        "li",
+        draw("code", f"{obstacle['setting']}: {setting_value(obstacle['value'])}"),
+        None if now is None else draw("span", f" ({ctx.say(NOW, value=now)})", classes="vg-muted"),
+    )

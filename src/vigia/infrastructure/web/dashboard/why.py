@@ -11,11 +11,13 @@ from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.capture_card import CaptureCard
 from vigia.infrastructure.web.dashboard.captures import captures_address
 from vigia.infrastructure.web.dashboard.context import DashboardParts, PageContext
+from vigia.infrastructure.web.dashboard.drawing import Sketch
 from vigia.infrastructure.web.dashboard.elements import node
-from vigia.infrastructure.web.dashboard.formats import number
+from vigia.infrastructure.web.dashboard.formats import camera_asked, number
 from vigia.infrastructure.web.dashboard.ledger_table import Counts, LedgerTable, on_disk
+from vigia.infrastructure.web.dashboard.quality_parts import load_part_words
 from vigia.infrastructure.web.dashboard.shell import every, off_loop, page_shell
-from vigia.infrastructure.web.dashboard.unsent_card import setting_value, unsent_card
+from vigia.infrastructure.web.dashboard.unsent_card import drawn_unsent, setting_value
 from vigia.infrastructure.web.dashboard.why_words import REASONS, SKIPS, column_of
 
 TITLE: Final = mark("Why not sent?")
@@ -54,7 +56,7 @@ class Wish:
         """Whatever makes no sense counts as not asked."""
         reason = asked.get("reason", "")
         known = reason == SKIPPED_KEY or column_of(reason) is not None
-        return cls(asked.get("camera", "")[:64], reason if known else "")
+        return cls(camera_asked(asked.get("camera")), reason if known else "")
 
     def query(self, *, before: int | None = None) -> UnsentQuery:
         """For the gallery."""
@@ -85,6 +87,7 @@ async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
     """The page at ``/why``."""
     wish = Wish.of(asked)
     now = await off_loop(_read, ctx.parts, wish)
+    load_part_words(ctx)
     with page_shell(ctx, title=ctx.say(TITLE), current="why"):
         node("p", ctx.say(INTRO), classes="vg-muted")
         with node("section", classes="vg-card vg-card--wide"):
@@ -151,7 +154,7 @@ class Examples:
         self._news = node("button", type="button", classes="vg-button vg-button--act vg-news", testid="new-unsent")
         self._news.on("click", js_handler="() => window.location.reload()")
         self._news.show(False)
-        self._empty = node("p", ctx.say(NO_EXAMPLE), classes="vg-card vg-muted", testid="unsent-empty")
+        self._empty = node("p", ctx.say(NO_EXAMPLE), classes="vg-card vg-muted", testid="no-unsent")
         self._list = node("div", classes="vg-unsents", testid="unsent")
         self._more = node("button", ctx.say(MORE), type="button", classes="vg-button", testid="more")
         self._more.on("click", self._show_more)
@@ -182,7 +185,7 @@ class Examples:
         with self._list:
             for row in shown:
                 self._numbers.append(int(row["number"]))
-                unsent_card(self._ctx, row, self._settings[str(row["camera"])])
+                Sketch(drawn_unsent(self._ctx, row, self._settings[str(row["camera"])]))
         self._empty.show(not self._numbers and self._wish.reason != SKIPPED_KEY)
         self._more.show(len(rows) > PER_PAGE and len(self._numbers) < SHOWN_MAX)
 
