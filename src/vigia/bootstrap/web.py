@@ -21,6 +21,8 @@ from vigia.infrastructure.web.access import DoorRules
 from vigia.infrastructure.web.addresses import is_among, is_loopback, networks
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.audit_file import AuditFile, AuditFiles
+from vigia.infrastructure.web.dashboard.context import DashboardParts
+from vigia.infrastructure.web.dashboard.site import dashboard
 from vigia.infrastructure.web.devices import DeviceStore
 from vigia.infrastructure.web.lockout import LockOut
 from vigia.infrastructure.web.login import Entrance
@@ -62,20 +64,22 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         on_log_in=lambda user: forget_first_password(settings, user.name),
     )
     view = RunView(parts, clock=clock, web_figures=lambda: (len(sessions), lockout.failures))
+    operate = OperateUseCase(parts.outbox, audit, reload=reload, clock=clock)
+    gallery = GalleryPages(
+        parts.outbox,
+        parts.gallery.store,
+        cameras=lambda: parts.watch.sync.listed,
+        decode=picture_from_image,
+        encoder=SmallJpegEncoder(),
+    )
     site = SiteParts(
         entrance=entrance,
         view=view,
-        operate=OperateUseCase(parts.outbox, audit, reload=reload, clock=clock),
+        operate=operate,
         exposition=Exposition(view.figures),
-        gallery=GalleryPages(
-            parts.outbox,
-            parts.gallery.store,
-            cameras=lambda: parts.watch.sync.listed,
-            decode=picture_from_image,
-            encoder=SmallJpegEncoder(),
-        ),
-        system=system,
+        gallery=gallery,
         live=LivePictures(parts.orchestrator.wiring.crew.live, SwscaleSmallJpegs(), clock=clock),
+        system=system,
     )
     if chosen.exposed:
         logger.warning(
@@ -89,8 +93,9 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
             "proxy reaches its port",
             chosen.host,
         )
+    pages = dashboard(DashboardParts(view, gallery, system, operate, clock, language))
     return WebServer(
-        make_app(site),
+        make_app(site, dashboard=pages),
         host=chosen.host,
         port=chosen.port,
         tls=tls_files(settings),
