@@ -14,12 +14,14 @@ from live_site import LiveAnswer, ask, browser, crew_of_threads, live_settings, 
 from running import wait_for
 from vigia.application.crew import ThreadCrew
 from vigia.application.live_pictures import LivePictures
-from vigia.application.live_tap import LiveShot
+from vigia.application.live_tap import LiveShot, LiveTap
 from vigia.bootstrap.parts import resolved_model
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
+from vigia.domain.camera import CameraId
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config.combined_cameras import CombinedCameraRepository
 from vigia.infrastructure.demo import DemoClip
+from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.web import api_live
 from vigia.testing.memory_outbox import MemoryOutbox
 from web_site import WebSite
@@ -37,7 +39,7 @@ def running_site(
 def quiet(crew: ThreadCrew, pictures: LivePictures) -> None:
     """Until all that was watched is let go."""
     wait_for(
-        lambda: not crew.live.watched() and not pictures.sweep() and not shots_alive(), timeout_s=10, what="the end"
+        lambda: not crew.live.watched() and not pictures.sweep() and not shots_alive(), timeout_s=20, what="the end"
     )
 
 
@@ -129,8 +131,9 @@ def test_a_browser_that_stalls_holds_nothing(
             connection.sendall(request.encode() * 20)  # pipelined, so that no buffer on the way takes it all
             stalled.append(connection)
         try:
+            wait_for(crew.live.watched, timeout_s=20, what="the stalled ones to be heard")
+            wait_for(lambda: ask(client, calm=True).head["cameras"], timeout_s=20, what="a picture for the others")
             quiet(crew, pictures)
-            assert ask(client).head["cameras"]
         finally:
             for connection in stalled:
                 connection.close()
@@ -188,6 +191,20 @@ def test_a_number_from_an_earlier_run_counts_as_none(running_site: tuple[WebSite
     site, _, _ = running_site
     with browser(site) as client:
         assert ask(client, after=2**50).head["cameras"]
+
+
+def test_switched_off_is_said_at_once(tmp_path: Path) -> None:
+    clock = SystemClock()
+    tap = LiveTap(clock, fps=0.0)
+    tap.slot(CameraId("cam1"))
+    site = WebSite(tmp_path, live=LivePictures(tap, SwscaleSmallJpegs(), clock=clock))
+    site.start()
+    try:
+        with browser(site) as client:
+            assert ask(client, "cam1", after=7).head == {"off": True, "seq": 7, "cameras": []}
+            assert client.get("/api/cameras/cam1/live.jpg").status_code == 404
+    finally:
+        site.stop()
 
 
 def test_worker_processes_send_pictures_while_somebody_watches(clips: list[DemoClip], tmp_path: Path) -> None:

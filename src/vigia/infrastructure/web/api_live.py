@@ -164,6 +164,8 @@ class LiveApi:
     ) -> Response:
         """One camera's picture of now, without boxes."""
         ids = [CameraId(camera_id)]
+        if self._pictures.feed.interval_s <= 0.0:
+            raise HTTPException(404, "no_picture")
         if not self._turnstile.enter():
             raise HTTPException(429, "too_many_watch", headers={"retry-after": str(RETRY_AFTER_S)})
         try:
