@@ -59,7 +59,7 @@ def drawn_event(ctx: PageContext, event_id: str) -> Drawing:
 def why_told(ctx: PageContext, row: Mapping[str, Any]) -> str:
     """Why a capture is where it is: the code in words, then what FindFace or the sender said."""
     code = CODES.get(row.get("code") or "")
-    return ": ".join(part for part in (ctx.say(code) if code else "", str(row.get("reason") or "")) if part)
+    return ": ".join(part for part in (ctx.say(code) if code else "", ctx.reason(str(row.get("reason") or ""))) if part)
 
 
 def parts_of(row: Mapping[str, Any]) -> dict[str, float]:

@@ -68,7 +68,7 @@ def troubles(status: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]], re
             Trouble(
                 "findface_down",
                 mark("FindFace does not answer"),
-                mark("Captures wait on disk and are sent when it is back; nothing has to be done here. Cause: %(cause)s"),
+                mark("Captures wait on disk and are sent when it is back; nobody has to act. Cause: %(cause)s"),
                 facts=(("cause", delivery["cause"] or "?"),),
                 since_utc=delivery["down_since_utc"],
                 cause=delivery.get("reason"),
