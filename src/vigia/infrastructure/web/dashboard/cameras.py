@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from nicegui.element import Element
 
+from vigia.application.camera_health import DELIVERING
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.camera_card import ALARMS
 from vigia.infrastructure.web.dashboard.camera_reload import reload_button
@@ -15,7 +16,7 @@ from vigia.infrastructure.web.dashboard.formats import DASH, TIMES, number, perc
 from vigia.infrastructure.web.dashboard.parts import add_looks, locale
 from vigia.infrastructure.web.dashboard.shell import every, off_loop, page_shell
 from vigia.infrastructure.web.dashboard.states import LOOKS, UNKNOWN, told
-from vigia.infrastructure.web.dashboard.troubles import in_trouble
+from vigia.infrastructure.web.dashboard.troubles import DOWN_STATES, in_trouble
 
 TITLE: Final = mark("Cameras")
 COLUMNS: Final = (
@@ -45,6 +46,7 @@ TEXTS: Final = {
     "none": mark("No camera matches the filter."),
 }
 STEP_S: Final = 2.0
+STEPS_OF_ALL: Final = 15
 SHORT_S: Final = 10.0
 
 
@@ -59,6 +61,7 @@ class CameraTable(Element, component="assets/camera_table.js"):
     def __init__(self, ctx: PageContext) -> None:
         super().__init__()
         self._ctx = ctx
+        self._steps = 0
         say = ctx.say
         with self.props.suspend_updates():
             self.props["language"] = locale(ctx)
@@ -71,9 +74,16 @@ class CameraTable(Element, component="assets/camera_table.js"):
             self.props["rows"] = []
 
     def tell(self, cameras: Sequence[Mapping[str, Any]]) -> None:
-        """Show these; sent only when something changed."""
+        """Show these; only rows that changed are sent, and now and then all: one may have been lost on the way."""
         rows = [row_of(self._ctx, camera) for camera in cameras]
-        if rows == self.props["rows"]:
+        before = {row["id"]: row for row in self.props["rows"]}
+        self._steps += 1
+        if [row["id"] for row in rows] == list(before) and self._steps % STEPS_OF_ALL:
+            changed = [row for row in rows if row != before[row["id"]]]
+            if changed:
+                with self.props.suspend_updates():
+                    self.props["rows"] = rows
+                self.run_method("patch", changed)
             return
         states = dict.fromkeys(str(camera["state"]) for camera in cameras)
         with self.props.suspend_updates():
@@ -95,7 +105,8 @@ def row_of(ctx: PageContext, camera: Mapping[str, Any]) -> dict[str, Any]:
     """One camera as the table shows it, and by what it is sorted."""
     say, language = ctx.say, ctx.language
     look = LOOKS.get(camera["state"], UNKNOWN)
-    loaded = LOOKS.get(camera.get("load", ""), None)
+    delivers = camera["state"] in DELIVERING
+    loaded = LOOKS.get(camera.get("load", "")) if delivers else None
     width, height, rate = camera.get("width", 0), camera.get("height", 0), camera.get("bit_rate_bps")
     alarms = [say(ALARMS[alarm]) for alarm in camera["alarms"] if alarm in ALARMS]
     values: dict[str, float | None] = {
@@ -122,7 +133,7 @@ def row_of(ctx: PageContext, camera: Mapping[str, Any]) -> dict[str, Any]:
         "group": camera["group"] or "",
         "href": camera_address(camera["id"]),
         "state": camera["state"],
-        "trouble": int(in_trouble(camera)),
+        "trouble": 2 if camera["state"] in DOWN_STATES else int(in_trouble(camera)),
         "badge": {"kind": look.kind, "sign": look.sign, "word": say(look.name)},
         "why": told(ctx, camera.get("reason")),
         "alarms": alarms,

@@ -215,21 +215,23 @@ class WaitingTable:
         say, ids = self._ctx.say, sorted(self._chosen)
         if not ids:
             return
+        known = {name: self._known[name] for name in ids if name in self._known}  # some may be gone when it is done
 
         async def act() -> None:
             with self.element:
-                await self._do(ids, do=do, done=done)
+                await self._do(ids, known, do=do, done=done)
 
         ask_first(
             self._ctx, question=say(question, count=len(ids)), detail=say(detail), act_label=say(label), on_yes=act
         )
 
-    async def _do(self, ids: Sequence[str], *, do: Callable[..., list[Act]], done: str) -> None:
+    async def _do(
+        self, ids: Sequence[str], known: Mapping[str, Mapping[str, Any]], *, do: Callable[..., list[Act]], done: str
+    ) -> None:
         ctx = self._ctx
         if not ctx.may_act:
             tell(ctx, ctx.say(NOT_ALLOWED), bad=True)
             return
-        known = {name: self._known[name] for name in ids if name in self._known}
         acts = await off_loop(do, [CaptureId(one) for one in ids], who=ctx.session.person)
         well = sum(act.result is ActResult.OK for act in acts)
         if well:

@@ -1,14 +1,21 @@
 // All cameras in a table: sorted and filtered here, so that it answers at once; the rows come with what is so now.
 export default {
   props: { rows: Array, columns: Array, states: Array, language: String, texts: Object },
-  data: () => ({ by: "", down: false, words: "", group: "", state: "" }),
+  data() {
+    return { known: this.rows, by: "", down: false, words: "", group: "", state: "" };
+  },
+  watch: {
+    rows(rows) {
+      this.known = rows;
+    },
+  },
   computed: {
     groups() {
-      return [...new Set(this.rows.map((row) => row.group).filter(Boolean))].sort();
+      return [...new Set(this.known.map((row) => row.group).filter(Boolean))].sort();
     },
     shown() {
       const words = this.words.trim().toLocaleLowerCase();
-      const found = this.rows.filter(
+      const found = this.known.filter(
         (row) =>
           (!words || [row.name, row.group, row.id].some((text) => text.toLocaleLowerCase().includes(words))) &&
           (!this.group || row.group === this.group) &&
@@ -27,6 +34,10 @@ export default {
     },
   },
   methods: {
+    patch(rows) {
+      const fresh = new Map(rows.map((row) => [row.id, row]));
+      this.known = this.known.map((row) => fresh.get(row.id) || row);
+    },
     order(column) {
       if (this.by === column.key && this.down !== Boolean(column.num)) {
         this.by = ""; // the third time: as it was
@@ -41,7 +52,7 @@ export default {
       return this.by !== column.key ? "none" : this.down ? "descending" : "ascending";
     },
     count() {
-      return this.texts.count.replace("{shown}", this.shown.length).replace("{all}", this.rows.length);
+      return this.texts.count.replace("{shown}", this.shown.length).replace("{all}", this.known.length);
     },
   },
   template: `
