@@ -72,7 +72,7 @@ def test_a_camera_that_does_not_exist_is_told_and_costs_the_others_nothing(site:
     assert "no-such.mp4" in err
     assert SECRET not in out + err
     assert "Traceback" not in out + err
-    code, out, err = site.run("check", "--no-capacity")
+    code, out, err = site.run("check", "--no-capacity", timeout_s=90.0)
     assert code == 1
     assert out.count("✗") == 3  # both, and FindFace does not know the second one
     assert SECRET not in out + err
@@ -101,7 +101,7 @@ def test_the_small_commands_answer(site: Site) -> None:
     code, out, _ = site.run("cameras", "list")
     assert code == 0
     assert "cam1" in out
-    code, out, err = site.run("check", "--json")
+    code, out, err = site.run("check", "--json", "--no-capacity", timeout_s=90.0)
     assert code == 0, out + err
 
 

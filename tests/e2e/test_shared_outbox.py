@@ -39,7 +39,7 @@ def test_a_run_delivers_by_way_of_the_server_and_says_so(site: Site, rig: Postgr
     assert len(delivered) == report["captures"]["delivered"] == len(site.stand_in.events()) > 0
     assert not site.outbox.exists()
 
-    code, out, err = site.run("check", "--json", "--no-capacity", VIGIA_OUTBOX__URL=rig.url)
+    code, out, err = site.run("check", "--json", "--no-capacity", timeout_s=90.0, VIGIA_OUTBOX__URL=rig.url)
     assert code == 0, out + err
     (told,) = [finding["text"] for finding in json.loads(out)["findings"] if finding["id"] == "outbox.ready"]
     assert "postgresql:///postgres" in told

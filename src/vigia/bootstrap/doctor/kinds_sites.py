@@ -150,7 +150,7 @@ FINDFACE_SLOW = FindingKind(
 FINDFACE_DETECTORS = FindingKind(
     "findface.detectors",
     OK,
-    mark("%(count)d external detectors in %(groups)d groups"),
+    mark("external detectors: %(count)d, camera groups: %(groups)d"),
     point=mark("FindFace"),
 )
 FINDFACE_CAMERA_NO_URL = FindingKind(
