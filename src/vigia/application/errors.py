@@ -22,6 +22,7 @@ VigiaError
 │   ├── CameraTokenRejected          403: the camera's own token is stale; the list must be read again
 │   └── OutboxUnavailable            disk full, database locked
 └── PermanentError                   the same call will never succeed
+├── DeliveryGivenUp              tried as often as the settings say; kept for a person
 ├── CaptureRefused               the recogniser answered no (it saw no face, a field is invalid)
 ├── LeaseLost                    somebody else holds the capture now
 ├── CaptureUnknown               no capture of that id is kept
@@ -134,6 +135,10 @@ class NoCameras(ConfigurationError):
 
 class OutboxUnavailable(RetryableError):
     """The outbox cannot be written or read just now."""
+
+
+class DeliveryGivenUp(PermanentError):
+    """A capture is not tried any more: says why, to the person who decides about it."""
 
 
 class CaptureRefused(PermanentError):

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from vigia.application.ports import Damage, OutboxEntry, OutboxStats, OutboxTally, VerifyReport
 from vigia.bootstrap.outbox_desk import sealed_by
+from vigia.bootstrap.reasons import told_reason
 from vigia.cli.status_view import LABELS
 from vigia.cli.tables import add_row, print_table
 from vigia.domain.capture import CaptureState
@@ -73,7 +74,8 @@ def print_entries(entries: Iterable[OutboxEntry], *, now_utc: datetime) -> int:
     for count, entry in enumerate(entries, start=1):  # noqa: B007 - counted
         size = f"{entry.size_bytes / 1000:.0f}" if entry.picture_kept else "-"
         age = short_age((now_utc - entry.committed_at_utc).total_seconds())
-        places = (entry.id[:digits], entry.camera_id, entry.state.value, age, str(entry.attempts), size, entry.reason)
+        reason = told_reason(entry.reason, translate)
+        places = (entry.id[:digits], entry.camera_id, entry.state.value, age, str(entry.attempts), size, reason)
         add_row(table, places)
     print_table(table)
     return count
@@ -99,7 +101,8 @@ def print_entry(entry: OutboxEntry, *, now_utc: datetime) -> None:
         (translate("may have arrived"), translate("yes") if entry.maybe_sent else translate("no")),
     ]
     if entry.reason or entry.code is not None:
-        rows.append((translate("reason"), entry.reason or translate(LABELS.get(str(entry.code), str(entry.code)))))
+        why = told_reason(entry.reason, translate)
+        rows.append((translate("reason"), why or translate(LABELS.get(str(entry.code), str(entry.code)))))
     if entry.event_ids:
         rows.append((translate("FindFace events"), ", ".join(entry.event_ids)))
     rows += [

@@ -25,14 +25,16 @@ from vigia.application.errors import (
     ApplicationError,
     CameraTokenRejected,
     CaptureRefused,
+    DeliveryGivenUp,
     LeaseLost,
     LookUpDeferred,
     OutboxUnavailable,
 )
+from vigia.application.given_up import error_text, no_findface_id, spent, spent_unsent
 from vigia.application.ports import Clock, Outbox, Recognizer
 from vigia.application.retry import DeliveryGate, Permit, RetryPolicy
 from vigia.application.retry_table import Blame, outcome_of
-from vigia.domain.camera import CameraId, redact_url
+from vigia.domain.camera import CameraId
 from vigia.domain.capture import LeasedCapture
 
 __all__ = ["CameraToken", "DeliveryStats", "SendOptions", "SendToFindfaceUseCase"]
@@ -282,18 +284,18 @@ class SendToFindfaceUseCase:
             logger.debug("capture %s of camera %s delivered as %s", capture.id, capture.camera_id, answer.event_ids)
         elif isinstance(error, CaptureRefused) and not answer.doubt:
             self._answered()
-            self._outbox.mark_refused(capture, f"{error.reason}: {_text(error)}")
+            self._outbox.mark_refused(capture, f"{error.reason}: {error_text(error)}")
             self.counts.add("refused")
-            logger.info("capture %s of camera %s was refused: %s", capture.id, capture.camera_id, _text(error))
+            logger.info("capture %s of camera %s was refused: %s", capture.id, capture.camera_id, error_text(error))
         else:
             self._book_failure(capture, answer, error, permit)
 
     def _book_unasked(self, capture: LeasedCapture, answer: _Answer) -> None:
         """The capture surely did not arrive, and there is a reason not to send it."""
         if capture.findface_camera_id is None:
-            self._give_up(capture, f"camera {capture.camera_id} has no FindFace id: its captures cannot be sent")
+            self._give_up(capture, no_findface_id(capture))
         elif answer.token is not None:
-            self._give_up(capture, f"given up after {capture.attempts - 1} failures; it did not arrive")
+            self._give_up(capture, spent_unsent(capture.attempts - 1))
         else:
             error = CameraTokenRejected("camera %(camera)s is not in the camera list", camera=capture.camera_id)
             delay_s = self._wait_for_camera(capture, answer)
@@ -328,13 +330,14 @@ class SendToFindfaceUseCase:
         # With a doubt left there is one more turn: it starts with a look-up and ends in any case.
         failures_max = self._policy.failures_max + int(maybe_sent)
         if counts and capture.attempts >= failures_max:
-            doubt = "; it may have arrived" if maybe_sent else ""
-            self._give_up(capture, f"given up after {capture.attempts} failures; the last: {_text(error)}{doubt}")
+            self._give_up(capture, spent(capture.attempts, error, maybe_sent=maybe_sent))
             return
-        self._outbox.retry_later(capture, delay_s=delay_s, reason=_text(error), counts=counts, maybe_sent=maybe_sent)
+        self._outbox.retry_later(
+            capture, delay_s=delay_s, reason=error_text(error), counts=counts, maybe_sent=maybe_sent
+        )
 
-    def _give_up(self, capture: LeasedCapture, reason: str) -> None:
-        self._outbox.mark_dead(capture, reason)
+    def _give_up(self, capture: LeasedCapture, reason: DeliveryGivenUp) -> None:
+        self._outbox.mark_dead(capture, str(reason))
         self.counts.add("dead")
         logger.warning("capture %s of camera %s is kept for a person: %s", capture.id, capture.camera_id, reason)
 
@@ -351,7 +354,9 @@ class SendToFindfaceUseCase:
         expected = isinstance(error, ApplicationError) and outcome_of(error).expected
         if setback.news or (setback.counts and not expected):
             logger.warning(
-                "delivery paused, captures are kept on disk: %s", _text(error), exc_info=None if expected else error
+                "delivery paused, captures are kept on disk: %s",
+                error_text(error),
+                exc_info=None if expected else error,
             )
         return setback.pause_s, setback.counts
 
@@ -369,7 +374,7 @@ class SendToFindfaceUseCase:
             self._outbox_failures += 1
             failures = self._outbox_failures
         if failures == 1:
-            logger.error("the outbox cannot be used, delivery waits: %s", _text(error))
+            logger.error("the outbox cannot be used, delivery waits: %s", error_text(error))
         return max(self._policy.pause_min_s, self._gate.jitter_s(self._policy.backoff, failures))
 
     def _outbox_works(self) -> None:
@@ -387,8 +392,3 @@ class SendToFindfaceUseCase:
         with self._lock:
             deadline_mono_s = self._deadline_mono_s
         return deadline_mono_s is not None and self._clock.mono_s() + in_s >= deadline_mono_s
-
-
-def _text(error: Exception) -> str:
-    """What an operator may read of an error: never empty, never a secret of a URL."""
-    return redact_url(str(error)) or type(error).__name__

@@ -24,6 +24,8 @@ class DashboardParts:
     clock: Clock
     language: Callable[[], str]
     """The operator's: of who has chosen none."""
+    told_reason: Callable[[str, Callable[[str], str]], str]
+    """A capture's reason, as it stands in the outbox, by what says a text in the reader's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class PageContext:
     def may_act(self) -> bool:
         """Whether this person may change something. Asked where it is shown, and again where it is done."""
         return self.session.role is Role.OPERATOR
+
+    def reason(self, text: str) -> str:
+        """Why a capture was refused or given up, in the reader's language where it is known."""
+        return self.parts.told_reason(text, self.say)
 
     def say(self, text: str, **facts: object) -> str:
         """A text of the catalogue in the reader's language, its ``%(name)s`` places filled in."""
