@@ -1,11 +1,14 @@
 """What the dashboard asks of the door: a link leads to what it asked for, and the language changes within a session."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from starlette.types import Message
 
+from vigia.infrastructure.web.access import GuardedSocket
 from vigia.infrastructure.web.login import LANGUAGE_COOKIE
 from web_site import WebSite, log_in
 
@@ -46,3 +49,24 @@ def test_a_language_does_not_lead_elsewhere(site: WebSite) -> None:
         log_in(client)
         answer = client.get("/login", params={"lang": "en", "next": "//elsewhere.example/"})
         assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("said", "lasts"), [('42["ack",{"next_message_id":7}]', False), ('42["event",{"id":7}]', True)]
+)
+def test_a_page_that_only_reads_is_idle(site: WebSite, said: str, lasts: bool) -> None:
+    user = site.users.find("olga")
+    assert user is not None
+    token, _ = site.sessions.open(user, address="a")
+
+    async def receive() -> Message:
+        return {"type": "websocket.receive", "text": said}
+
+    async def send(_message: Message) -> None:
+        """Nobody listens."""
+
+    socket = GuardedSocket(receive, send, sessions=site.sessions, token=token)
+    for _ in range(3):  # 600 s without use end a session
+        site.clock.advance(400.0)
+        kind = asyncio.run(socket.receive())["type"]
+    assert kind == ("websocket.receive" if lasts else "websocket.disconnect")

@@ -43,6 +43,8 @@ SESSION_KEY: Final = "vigia_session"
 POLICY_VIOLATION: Final = 1008
 PINGS: Final = frozenset({"2", "3"})
 """Engine.IO's ping and pong."""
+RECEIPT: Final = '42["ack"'
+"""What a page of the dashboard says by itself every few seconds: how far it has read."""
 _CLOSE: Final[Message] = {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""}
 
 
@@ -173,7 +175,8 @@ class GuardedSocket:
         message = await self._receive()
         if message["type"] != "websocket.receive":
             return message
-        used = message.get("text") not in PINGS
+        text = message.get("text") or ""
+        used = text not in PINGS and not text.startswith(RECEIPT)
         if self._over or self._sessions.find(self._token, used=used) is None:
             await self._close()
             return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": ""}

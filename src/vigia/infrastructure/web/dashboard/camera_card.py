@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from vigia.application.camera_health import Alarm
+from vigia.application.camera_health import DELIVERING, Alarm
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.drawing import Drawing, Sketch, draw, drawn_badge, drawn_icon
@@ -56,7 +56,8 @@ class CameraCard:
 
     def _drawn_facts(self, camera: Mapping[str, Any]) -> Drawing:
         ctx, language, say = self._ctx, self._ctx.language, self._ctx.say
-        why, fps, load = told(ctx, camera.get("reason")), camera.get("fps"), str(camera.get("load", "full"))
+        why, fps = told(ctx, camera.get("reason")), camera.get("fps")
+        load = str(camera.get("load", "full")) if camera["state"] in DELIVERING else "full"
         facts = (
             (
                 "fps",
