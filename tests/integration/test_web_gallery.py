@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from outbox_rigs import capture_id_of, capture_of
 from vigia.application.gallery_values import Candidate, PassageSheet, ShotKey, ShotPictures, TrackKey
 from vigia.domain.camera import CameraId
-from web_site import WebSite, log_in
+from web_site import WebSite, csrf_of, log_in
 
 AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 FACE, FRAME, SMALL = b"\xff\xd8face", b"\xff\xd8frame", b"\xff\xd8small"
@@ -98,6 +98,22 @@ def test_unsent_tracks_go_back_in_pages(insider: httpx.Client) -> None:
     door = insider.get("/api/unsent", params={"camera": "door", "reason": "duplicate"}).json()
     assert [track["camera"] for track in door["unsent"]] == ["door", "door"]
     assert insider.get("/api/unsent", params={"reason": "lost"}).json()["unsent"] == []
+
+
+def test_what_a_person_removes_is_forgotten_at_once(site: WebSite) -> None:
+    capture = replace(capture_of(50), details={"frame_index": 7})
+    site.outbox.commit(capture)
+    site.gallery.captured(capture)
+    before = site.gallery.size_bytes
+    site.gallery.take(ShotPictures(ShotKey(TrackKey(CameraId("gate"), 50), 7), FACE, FRAME))
+    assert site.gallery.size_bytes > before
+    with site.client() as client:
+        log_in(client)
+        body = {"ids": [capture.id], "confirm": True}
+        answer = client.post("/api/outbox/drop", json=body, headers=csrf_of(client))
+    assert answer.json()["results"] == [{"id": capture.id, "result": "ok"}]
+    assert site.gallery.shot(capture.id) is None
+    assert site.gallery.size_bytes < before
 
 
 @pytest.mark.parametrize(

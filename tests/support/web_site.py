@@ -155,7 +155,9 @@ class WebSite:
                     self.devices,
                 ),
                 view=self.view,
-                operate=OperateUseCase(self.outbox, self.audit, reload=self._reload, clock=self.clock),
+                operate=OperateUseCase(
+                    self.outbox, self.audit, reload=self._reload, clock=self.clock, on_dropped=self.gallery.forget
+                ),
                 system=CannedSystem(),
                 live=live or LivePictures(LiveTap(self.clock, fps=3.0), SwscaleSmallJpegs(), clock=self.clock),
                 gallery=GalleryPages(

@@ -8,6 +8,7 @@ from vigia.application.gallery_values import GalleryItem
 from vigia.application.ports import CaptureStore, Clock, Sheddable
 from vigia.application.service import LoopService
 from vigia.bootstrap.posting_parts import picture_rules
+from vigia.domain.capture import CaptureId
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.video.face_cut import PlaneFaceCutter
 from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
@@ -41,6 +42,11 @@ class RunGallery:
     def services(self) -> Sequence[LoopService]:
         """Those of the desk in this process, if there is one."""
         return self._services
+
+    def forget(self, capture_id: CaptureId) -> None:
+        """A person removed a capture: its pictures go too."""
+        if self.store is not None:
+            self.store.forget(capture_id)
 
     def watched(self, store: CaptureStore) -> CaptureStore:
         """Where captures are committed."""

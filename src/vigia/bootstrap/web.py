@@ -65,7 +65,7 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         on_log_in=lambda user: forget_first_password(settings, user.name),
     )
     view = RunView(parts, clock=clock, web_figures=lambda: (len(sessions), lockout.failures))
-    operate = OperateUseCase(parts.outbox, audit, reload=reload, clock=clock)
+    operate = OperateUseCase(parts.outbox, audit, reload=reload, clock=clock, on_dropped=parts.gallery.forget)
     gallery = GalleryPages(
         parts.outbox,
         parts.gallery.store,

@@ -82,7 +82,9 @@ def worker_crew(
                 limits=options.limits,
             )
         )
-    return WorkerCrew(workers, clock, live_interval_s=1.0 / settings.web.live_fps if settings.web.live_fps > 0.0 else 0.0)
+    return WorkerCrew(
+        workers, clock, live_interval_s=1.0 / settings.web.live_fps if settings.web.live_fps > 0.0 else 0.0
+    )
 
 
 def _task(settings: Settings, cameras: Sequence[Camera], options: WorkerOptions, *, name: str) -> WorkerTask:

@@ -36,6 +36,10 @@ class Act:
     result: ActResult
 
 
+def _nobody(_capture_id: CaptureId) -> None:
+    """Nothing else knows of it."""
+
+
 class OperateUseCase:
     """Owner: none; any thread.
 
@@ -44,13 +48,23 @@ class OperateUseCase:
         audit: gets a line for each act and capture.
         reload: asks for settings and camera list to be read again; must not block.
         clock: for the lines' times.
+        on_dropped: told of each capture that was removed for good.
     """
 
-    def __init__(self, desk: OutboxDesk, audit: AuditLog, *, reload: Callable[[], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        desk: OutboxDesk,
+        audit: AuditLog,
+        *,
+        reload: Callable[[], None],
+        clock: Clock,
+        on_dropped: Callable[[CaptureId], None] = _nobody,
+    ) -> None:
         self._desk = desk
         self._audit = audit
         self._reload = reload
         self._clock = clock
+        self._on_dropped = on_dropped
 
     def retry(self, ids: Sequence[CaptureId], *, who: Person) -> list[Act]:
         """Make refused and dead captures pending again."""
@@ -100,6 +114,7 @@ class OperateUseCase:
         if state is CaptureState.LEASED:
             raise TransitionError("capture %(id)s is being sent; it can be removed when that has ended", id=capture_id)
         self._desk.drop(capture_id, expected=state)
+        self._on_dropped(capture_id)
 
     def _note(self, action: AuditAction, result: ActResult, who: Person, target: str = "") -> None:
         self._audit.record(AuditEntry(self._clock.utc(), who, action, result.value, target))
