@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
-from outbox_rigs import capture_of
+from outbox_rigs import PostgresRig, capture_of
+from postgres_server import URL_PASSWORD
 from vigia.application.diagnosis import Area, Finding
 from vigia.bootstrap.doctor import Origins, Patient, examine
 from vigia.bootstrap.doctor.configuration import look_at_configuration
@@ -23,12 +24,15 @@ from vigia.bootstrap.doctor.machine import look_at_machine
 from vigia.bootstrap.doctor.outbox import look_at_outbox
 from vigia.bootstrap.doctor.sight import look_at_decoder, look_at_model
 from vigia.bootstrap.doctor.web import look_at_web
-from vigia.bootstrap.parts import sufficient_sealer
+from vigia.bootstrap.parts import picture_sealer, sufficient_sealer
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.config import Settings, load_settings, setting_places
 from vigia.infrastructure.metrics.status_file import StatusFile
+from vigia.infrastructure.outbox.postgres_outbox import PostgresOutbox
+from vigia.infrastructure.outbox.postgres_schema import SCHEMA
 from vigia.infrastructure.outbox.sqlite_outbox import SqliteOutbox
 from vigia.infrastructure.web.users import UserFile
+from vigia.testing.sim_clock import SimClock
 
 CLOCK = SystemClock()
 KEY_A, KEY_B = ("ab" * 8 + "0123456789abcdef" * 3, "cd" * 8 + "fedcba9876543210" * 3)
@@ -172,6 +176,31 @@ class TestOutbox:
             running = {"pid": os.getpid()}
             assert ids(look_at_outbox(patient(settings, running=running))) == ["outbox.ready"]
         assert ids(look_at_outbox(patient(settings))) == ["outbox.ready"]
+
+    def test_on_postgresql(self, configure: Configure, tmp_path: Path) -> None:
+        rig = PostgresRig(tmp_path, SimClock())
+        rig.schema = SCHEMA  # where the program looks
+        try:
+            settings = configure(outbox__url=rig.url, outbox__encryption_keys=KEY_A)
+            assert ids(look_at_outbox(patient(settings))) == ["outbox.new"]
+            with PostgresOutbox(rig.url, CLOCK, codec=picture_sealer(settings)) as outbox:
+                outbox.commit(capture_of(1))
+            (ready,) = look_at_outbox(patient(settings))
+            assert (ready.kind.id, ready.facts["waiting"]) == ("outbox.ready", 1)
+            told = look_at_outbox(patient(configure(outbox__url=rig.url, outbox__encryption_keys=KEY_B)))
+            told += look_at_outbox(patient(configure(outbox__url=rig.url.replace(URL_PASSWORD, "wr0ng-0ne"))))
+            assert ids(told) == ["outbox.keys", "outbox.unreachable"]
+            assert "wr0ng" not in " ".join(str(finding.facts["why"]) for finding in told)
+        finally:
+            rig.close()
+
+    def test_a_postgresql_that_is_away(self, configure: Configure) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            url = f"postgresql://vigia:s3cret-word@127.0.0.1:{closed.getsockname()[1]}/vigia"
+            (finding,) = look_at_outbox(patient(configure(outbox__url=url)))
+        assert finding.kind.id == "outbox.unreachable"
+        assert "s3cret-word" not in str(finding.facts["why"])
 
 
 class TestWeb:

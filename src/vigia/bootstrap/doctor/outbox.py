@@ -31,10 +31,8 @@ def look_at_outbox(patient: Patient) -> list[Finding]:
     settings = patient.settings
     try:
         place = probe_outbox(settings)
-    except OutboxUnavailable as error:
+    except (OutboxUnavailable, ConfigurationError) as error:  # only a server can refuse here
         return [kinds.OUTBOX_UNREACHABLE.of(why=error)]
-    except ConfigurationError as error:
-        return [kinds.OUTBOX_UNUSABLE.of(why=error)]
     holder = None if patient.running is not None else _holder(settings)
     taken = [] if holder is None else [kinds.OUTBOX_TAKEN.of(place=place, holder=holder)]
     return [*taken, *_inside(patient, place)]
