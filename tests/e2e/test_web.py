@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,6 +159,32 @@ def test_an_outage_shows_and_an_operator_sends_again(web_site: Site) -> None:
             wait_for(lambda: scrape(url)["vigia_outbox_dropped_total"] == 1, timeout_s=10, what="the tally")
     web_site.stand_in.start()
     wait_for(lambda: scrape(url)["vigia_findface_up"] == 1, timeout_s=60, what="the end of the outage")
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 0, program.stderr()
+
+
+def test_while_findface_is_away_at_the_first_start_health_is_told(web_site: Site) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    web_site.stand_in.stop()
+    program = web_site.start("run", VIGIA_WEB__PORT=str(port))
+    program.wait_line("FindFace cannot be reached")
+
+    def probe(path: str) -> httpx.Response | None:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10, trust_env=False)
+        except httpx.TransportError:
+            return None
+
+    ready = wait_for(lambda: probe("/readyz"), timeout_s=30, what="the waiting room")
+    assert ready.status_code == 503
+    assert [reason["code"] for reason in ready.json()["reasons"]] == ["findface_down", "cameras_unknown"]
+    assert probe("/healthz").status_code == 200  # type: ignore[union-attr]
+    assert probe("/api/status").status_code == 503  # type: ignore[union-attr]
+    web_site.stand_in.start()
+    assert address(program) == f"http://127.0.0.1:{port}"
+    wait_for(lambda: (found := probe("/readyz")) and found.status_code == 200, timeout_s=40, what="readiness")
     program.process.send_signal(signal.SIGTERM)
     assert program.end() == 0, program.stderr()
 

@@ -36,7 +36,19 @@ class Readiness:
         return self.alive and not self.reasons
 
 
-class SiteView(Protocol):
+class Probed(Protocol):
+    """What answers for the run as a whole. Any thread."""
+
+    def alive(self) -> bool:
+        """Whether all main services run. Asks nothing else, and never blocks."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether it works. Never raises; may take as long as the outbox does, for one caller at a time."""
+        ...
+
+
+class SiteView(Probed, Protocol):
     """Any thread. What touches the outbox raises OutboxUnavailable."""
 
     def status(self) -> Mapping[str, Any]:
@@ -57,12 +69,4 @@ class SiteView(Protocol):
         Raises:
             OutboxCorrupt: it should be there, and is not as it was.
         """
-        ...
-
-    def alive(self) -> bool:
-        """Whether all main services run. Asks nothing else, and never blocks."""
-        ...
-
-    def readiness(self) -> Readiness:
-        """Whether it works. Never raises; may take as long as the outbox does, for one caller at a time."""
         ...

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vigia.application.errors import ConfigurationError, OutboxUnavailable
@@ -38,8 +39,16 @@ def open_outbox(settings: Settings, *, clock: Clock) -> ManagedOutbox:
     )
 
 
-def wait_for_outbox(settings: Settings, *, clock: Clock, stop: threading.Event) -> ManagedOutbox | None:
+def wait_for_outbox(
+    settings: Settings, *, clock: Clock, stop: threading.Event, on_wait: Callable[[], None] = lambda: None
+) -> ManagedOutbox | None:
     """``open_outbox``; wait until its server can be reached. None when stopped meanwhile.
+
+    Args:
+        settings: where it is.
+        clock: for the pauses.
+        stop: ends the waiting.
+        on_wait: called before each pause.
 
     Raises:
         ConfigurationError: waiting would not help.
@@ -50,6 +59,7 @@ def wait_for_outbox(settings: Settings, *, clock: Clock, stop: threading.Event) 
             return open_outbox(settings, clock=clock)
         except OutboxUnavailable as error:
             logger.warning("The outbox cannot be opened: %s; next try in %.0f s", error, delay_s)
+            on_wait()
             clock.wait(stop, delay_s)
             delay_s = min(SERVER_RETRY_MAX_S, delay_s * 2.0)
     return None

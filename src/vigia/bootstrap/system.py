@@ -11,13 +11,7 @@ from pathlib import Path
 
 from vigia.application.balancer import Balancer
 from vigia.application.crew import CaptureCounts, RecentView
-from vigia.application.errors import (
-    ConfigurationError,
-    CredentialsRejected,
-    LicenseRejected,
-    OutboxUnavailable,
-    RetryableError,
-)
+from vigia.application.errors import OutboxUnavailable
 from vigia.application.frame_windows import FrameWindows
 from vigia.application.orchestrator import ApplicationOrchestrator, RunStatus, Wiring
 from vigia.application.ports import Clock, ManagedOutbox, Outbox, Recognizer
@@ -37,6 +31,7 @@ from vigia.bootstrap.hot_path import HotPath
 from vigia.bootstrap.outbox_choice import settle_s, wait_for_outbox
 from vigia.bootstrap.parts import WEAK_SHARE, detector_factory, findface_client, resolved_model
 from vigia.bootstrap.traces import RunTraces, run_traces
+from vigia.bootstrap.waiting_room import FINDFACE_DOWN, OUTBOX_AWAY, WaitingRoom, log_in_first
 from vigia.bootstrap.web_entry import web_services
 from vigia.bootstrap.web_view import RunParts
 from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
@@ -138,24 +133,28 @@ class System:
         model = resolved_model(settings)
         self._model = model[0].name
         traces = run_traces(settings, clock=self._clock)
-        outbox = wait_for_outbox(settings, clock=self._clock, stop=self._stop)
-        if outbox is None:
-            return None
-        with contextlib.closing(outbox):
+        with contextlib.ExitStack() as held:
+            room = held.enter_context(WaitingRoom(settings, wanted=self._options.web, clock=self._clock))
+            outbox = wait_for_outbox(
+                settings, clock=self._clock, stop=self._stop, on_wait=partial(room.tell, OUTBOX_AWAY)
+            )
+            if outbox is None:
+                return None
+            held.callback(outbox.close)
             client = findface_client(settings, clock=self._clock)
-            with contextlib.closing(client):
-                return self._run_with(outbox, client, model, traces)
+            held.callback(client.close)
+            return self._run_with(outbox, client, model, traces, room)
 
     def _run_with(
-        self, outbox: ManagedOutbox, client: FindfaceMultiAsync, model: tuple[ModelSpec, Path], traces: RunTraces
+        self,
+        outbox: ManagedOutbox,
+        client: FindfaceMultiAsync,
+        model: tuple[ModelSpec, Path],
+        traces: RunTraces,
+        room: WaitingRoom,
     ) -> RunFacts | None:
         settings = self._settings
-        recognizer = FindfaceRecognizer(
-            client,
-            mf_selector=settings.delivery.mf_selector,
-            look_ups=LookUpRules(finish_s=settings.findface.processing_max_s),
-            sole_sender=isinstance(outbox, SqliteOutbox),  # its directory belongs to one vigia at a time
-        )
+        recognizer = self._recognizer(client, sole_sender=isinstance(outbox, SqliteOutbox))
         watch = CameraWatch(
             settings,
             client,
@@ -164,14 +163,15 @@ class System:
             clock=self._clock,
         )
         self._watch, sync = watch, watch.sync
-        if not self._log_in(recognizer, sync):
+        if not log_in_first(recognizer, sync, settings=settings, room=room, stop=self._stop, clock=self._clock):
             return None
         with contextlib.ExitStack() as session:
             session.callback(recognizer.log_out)  # until the orchestrator takes the session over
-            cameras = sync.read_first(stop=self._stop)
+            cameras = sync.read_first(stop=self._stop, on_wait=lambda _why: room.tell(FINDFACE_DOWN))
             if not cameras:
                 return None
             session.pop_all()
+        room.close()
         traced = traces.outbox(outbox)
         send = self._send(traced, traces.recognizer(recognizer), sync)
         senders = [LoopService(f"sender-{n}", send.step, clock=self._clock) for n in range(settings.delivery.senders)]
@@ -207,43 +207,38 @@ class System:
             )
             side += web_services(parts, reload=self.request_reload, clock=self._clock)
         traces.start()
-        memory.freeze_startup()
-        memory.start()
         try:
-            cpu_before_s = self._facts.cpu_s()
-            orchestrator.run(duration_s=self._options.duration_s)
-            pauses, outside = memory.stats.pauses, hands.crew.outside()
-            facts = replace(
-                self._gather(orchestrator, outbox, hands, cpu_s=self._facts.cpu_s() - cpu_before_s + outside.cpu_s),
-                gc_pause_p99_s=max(pauses.p99_s, outside.gc_pause_p99_s),
-                gc_pause_max_s=max(pauses.max_s, outside.gc_pause_max_s),
-            )
+            return self._measured(orchestrator, outbox, hands, memory)
         finally:
             traces.stop(deadline_mono_s=orchestrator.stop_deadline_mono_s)
             memory.stop()
+
+    def _measured(
+        self, orchestrator: ApplicationOrchestrator, outbox: ManagedOutbox, hands: Hands, memory: MemoryManager
+    ) -> RunFacts:
+        """Run until the end; what was measured. Raises what ended a main service unexpectedly."""
+        memory.freeze_startup()
+        memory.start()
+        cpu_before_s = self._facts.cpu_s()
+        orchestrator.run(duration_s=self._options.duration_s)
+        pauses, outside = memory.stats.pauses, hands.crew.outside()
+        facts = replace(
+            self._gather(orchestrator, outbox, hands, cpu_s=self._facts.cpu_s() - cpu_before_s + outside.cpu_s),
+            gc_pause_p99_s=max(pauses.p99_s, outside.gc_pause_p99_s),
+            gc_pause_max_s=max(pauses.max_s, outside.gc_pause_max_s),
+        )
         if orchestrator.failure is not None:
             raise orchestrator.failure
         return facts
 
-    def _log_in(self, recognizer: Recognizer, sync: SyncCamerasUseCase) -> bool:
-        """Log in, or wait until it is possible; where the cameras are known go on. False when stopped meanwhile."""
-        delay_s = 1.0
-        while not self._stop.is_set():
-            try:
-                recognizer.log_in()
-            except (CredentialsRejected, LicenseRejected) as error:
-                raise ConfigurationError(error.template, **error.facts) from error
-            except RetryableError as error:
-                if (self._settings.findface.start_without and self._settings.cameras) or sync.recall():
-                    logger.warning("Starting without FindFace: %s; captures wait on disk", error)
-                    return True
-                wait_s = max(delay_s, error.retry_after_s or 0.0)  # what was answered may be asked again only so soon
-                logger.warning("FindFace cannot be reached: %s; next try in %.0f s", error, wait_s)
-                self._clock.wait(self._stop, wait_s)
-                delay_s = min(15.0, delay_s * 2.0)
-            else:
-                return True
-        return False
+    def _recognizer(self, client: FindfaceMultiAsync, *, sole_sender: bool) -> FindfaceRecognizer:
+        """``sole_sender``: nobody else sends from the outbox; its directory belongs to one vigia at a time."""
+        return FindfaceRecognizer(
+            client,
+            mf_selector=self._settings.delivery.mf_selector,
+            look_ups=LookUpRules(finish_s=self._settings.findface.processing_max_s),
+            sole_sender=sole_sender,
+        )
 
     def _memory_manager(self, hands: Hands) -> MemoryManager:
         chosen = self._settings.memory

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from vigia.application.live_pictures import LivePictures
 from vigia.application.ports import Clock
+from vigia.application.site_view import Probed
 from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.gallery_pages import GalleryPages
@@ -19,7 +20,7 @@ from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.video.picture import picture_from_image
 from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 from vigia.infrastructure.web.access import DoorRules
-from vigia.infrastructure.web.addresses import is_among, is_loopback, networks
+from vigia.infrastructure.web.addresses import Networks, is_among, is_loopback, networks
 from vigia.infrastructure.web.app import SiteParts, make_app
 from vigia.infrastructure.web.audit_file import AuditFile, AuditFiles
 from vigia.infrastructure.web.dashboard.context import DashboardParts
@@ -30,6 +31,7 @@ from vigia.infrastructure.web.login import Entrance
 from vigia.infrastructure.web.server import WebServer
 from vigia.infrastructure.web.sessions import SessionStore
 from vigia.infrastructure.web.sockets import Gate
+from vigia.infrastructure.web.waiting import waiting_app
 
 logger = logging.getLogger("vigia.web")
 
@@ -101,8 +103,30 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
         port=chosen.port,
         tls=tls_files(settings),
         clock=clock,
-        gate=Gate(is_free=lambda address: is_loopback(address) or is_among(address, trusted)),
+        gate=_gate(trusted),
     )
+
+
+def waiting_server(settings: Settings, view: Probed, *, clock: Clock) -> WebServer:
+    """The server until the run is there, not started: only the probes, and a page that says so.
+
+    Raises:
+        ConfigurationError: the certificate cannot be used.
+    """
+    chosen = settings.web
+    return WebServer(
+        waiting_app(view, language=language),
+        host=chosen.host,
+        port=chosen.port,
+        tls=tls_files(settings),
+        clock=clock,
+        gate=_gate(networks(chosen.trusted_proxies)),
+        announce=False,
+    )
+
+
+def _gate(trusted: Networks) -> Gate:
+    return Gate(is_free=lambda address: is_loopback(address) or is_among(address, trusted))
 
 
 def _audit(settings: Settings) -> AuditFiles:

@@ -14,6 +14,7 @@ LOCKED = mark("Too many attempts. Try again in %(minutes)d min.")
 EXPIRED = mark("The page was open for too long. Try again.")
 LOG_OUT = mark("Log out")
 WELCOME = mark("You are logged in as %(user)s (%(role)s).")
+STARTING = mark("vigia is starting, and waits for FindFace or for its outbox. This page goes on by itself.")
 ROLES = {"viewer": mark("viewer"), "operator": mark("operator")}
 TONGUES = {"pt_BR": "Português", "en": "English"}
 
@@ -78,6 +79,12 @@ def home_page(*, language: str, session: Session) -> str:
     )
 
 
+def waiting_page(*, language: str) -> str:
+    """What is there before the run is: it asks again by itself."""
+    again = '<meta http-equiv="refresh" content="5">'
+    return _page(language, "vigia", f"<p>{escape(say(STARTING, language))}</p>", head=again)
+
+
 def locked_text(wait_s: float, language: str) -> str:
     """How long to wait, in whole minutes."""
     return say(LOCKED, language) % {"minutes": max(1, -int(-wait_s // 60))}
@@ -91,8 +98,9 @@ def _tongues(language: str) -> str:
     )
 
 
-def _page(language: str, title: str, body: str) -> str:
+def _page(language: str, title: str, body: str, *, head: str = "") -> str:
     return f"""<!doctype html>
 <html lang="{language.replace("_", "-")}"><head><meta charset="utf-8"><title>{escape(title)} · vigia</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/login.css"></head>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/login.css">{head}
+</head>
 <body><main><h1>vigia</h1>{body}</main></body></html>"""

@@ -5,7 +5,7 @@ import anyio.to_thread
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from vigia.application.site_view import Readiness, SiteView
+from vigia.application.site_view import Probed, Readiness
 
 ANSWER_S = 2.0
 """Long enough for a machine that is busy."""
@@ -20,7 +20,7 @@ class Probes:
         view: whose run is probed.
     """
 
-    def __init__(self, view: SiteView) -> None:
+    def __init__(self, view: Probed) -> None:
         self._view = view
         self._judges = anyio.CapacityLimiter(JUDGES)
 

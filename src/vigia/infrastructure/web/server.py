@@ -60,6 +60,7 @@ class WebServer:
         tls: certificate chain and key (PEM), or None for HTTP.
         clock: for the service.
         gate: bounds what is connected.
+        announce: tell where the page is.
 
     Raises:
         ConfigurationError: the certificate cannot be used.
@@ -74,7 +75,9 @@ class WebServer:
         clock: Clock,
         tls: tuple[Path, Path] | None = None,
         gate: Gate | None = None,
+        announce: bool = True,
     ) -> None:
+        self._announce = announce
         self._host, self._port, self._tls = host, port, tls
         self.gate = gate if gate is not None else Gate()
         """What is connected now; its length is for the loop's own thread."""
@@ -124,7 +127,8 @@ class WebServer:
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
         shown = f"[{shown}]" if ":" in shown else shown
         self.url = f"{'http' if self._tls is None else 'https'}://{shown}:{self._port}/"
-        logger.info("Web page: %s", self.url)
+        if self._announce:
+            logger.info("Web page: %s", self.url)
         self.listening.set()
 
     def _request_stop(self) -> None:
