@@ -14,6 +14,7 @@ from vigia.infrastructure.web.dashboard.drawing import Drawing, draw, drawn_badg
 from vigia.infrastructure.web.dashboard.quality_parts import PARTS, drawn_parts
 from vigia.infrastructure.web.dashboard.states import LOOKS
 from vigia.infrastructure.web.dashboard.unsent_card import drawn_unsent
+from vigia.infrastructure.web.dashboard.why import drawn_skips
 from vigia.infrastructure.web.sessions import Session
 from vigia.infrastructure.web.users import Role
 
@@ -134,3 +135,17 @@ def test_without_other_looks_it_says_that_they_are_not_kept(ctx: PageContext) ->
     told = drawn_candidates(ctx, {"id": ID, "camera_name": NAME, "candidates": []})
     assert texts_of(named(told, "why-chosen")[0])
     assert named(told, "chart") == []
+
+
+def test_why_frames_were_skipped_of_one_camera_and_of_all(ctx: PageContext) -> None:
+    listed: list[dict[str, Any]] = [
+        {"id": "a", "ledger": {"skip_reasons": {"overload": 1000, "strange": 2}}},
+        {"id": "b", "ledger": {"skip_reasons": {"overload": 234}}},
+        {"id": "c"},
+    ]
+    every = texts_of(drawn_skips(ctx, listed, ""))
+    assert any(text.startswith(("1.234", "1,234")) for text in every)
+    assert any("strange" in text for text in every)
+    one = texts_of(drawn_skips(ctx, listed, "b"))
+    assert any(text.startswith("234 ") for text in one)
+    assert not [part for part in parts_of(drawn_skips(ctx, listed, "c")) if part[0] == "dl"]

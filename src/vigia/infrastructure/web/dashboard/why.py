@@ -1,5 +1,6 @@
 """Why not sent?: where every frame, track and capture ended, and passages that were not sent, with pictures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,7 @@ from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.capture_card import CaptureCard
 from vigia.infrastructure.web.dashboard.captures import captures_address
 from vigia.infrastructure.web.dashboard.context import DashboardParts, PageContext
-from vigia.infrastructure.web.dashboard.drawing import Sketch
+from vigia.infrastructure.web.dashboard.drawing import Drawing, Sketch, draw
 from vigia.infrastructure.web.dashboard.elements import node
 from vigia.infrastructure.web.dashboard.formats import camera_asked, number
 from vigia.infrastructure.web.dashboard.ledger_table import Counts, LedgerTable, on_disk
@@ -94,36 +95,44 @@ async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
             table = LedgerTable(ctx)
         table.tell(now.cameras, now.disk, now.full)
         with node("section", classes="vg-stack", id="examples"):
-            if wish.reason == SKIPPED_KEY:
-                _skips(ctx, now.cameras, wish.camera)
+            skips = Sketch(drawn_skips(ctx, now.cameras, wish.camera)) if wish.reason == SKIPPED_KEY else None
             examples = Examples(ctx, wish)
-            await examples.begin(now)
+            if skips is None:
+                await examples.begin(now)
         if now.refused:
             _refused(ctx, now.refused, wish.camera)
 
         async def step() -> None:
             fresh = await off_loop(_read, ctx.parts, wish)
             table.tell(fresh.cameras, fresh.disk, fresh.full)
-            examples.count_new(fresh.unsent)
+            if skips is None:
+                examples.count_new(fresh.unsent)
+            else:
+                skips.tell(drawn_skips(ctx, fresh.cameras, wish.camera))
 
         every(STEP_S, step)
 
 
-def _skips(ctx: PageContext, cameras: Sequence[Mapping[str, Any]], camera_id: str) -> None:
-    counts: dict[str, int] = {}
+def drawn_skips(ctx: PageContext, cameras: Sequence[Mapping[str, Any]], camera_id: str) -> Drawing:
+    """Why frames of one camera, or of all, were not looked at."""
+    counts: Counter[str] = Counter()
     for camera in cameras:
-        if camera_id in ("", camera["id"]) and "ledger" in camera:
-            for reason, count in camera["ledger"]["skip_reasons"].items():
-                counts[reason] = counts.get(reason, 0) + count
-    with node("div", classes="vg-card vg-stack", testid="skips"):
-        node("h2", ctx.say(SKIPPED))
-        if not counts:
-            node("p", ctx.say(NO_SKIPS), classes="vg-muted")
-        with node("dl", classes="vg-facts"):
-            for reason, count in sorted(counts.items(), key=lambda one: -one[1]):
-                name, meaning = SKIPS.get(reason, (reason, ""))
-                node("dt", f"{number(count, ctx.language)} · {ctx.say(name)}")
-                node("dd", ctx.say(meaning) if meaning else "")
+        if camera_id in ("", camera["id"]):
+            counts.update(camera.get("ledger", {}).get("skip_reasons", {}))
+    rows = []
+    for reason, count in counts.most_common():
+        name, meaning = SKIPS.get(reason, (reason, ""))
+        rows += [
+            draw("dt", f"{number(count, ctx.language)} · {ctx.say(name)}"),
+            draw("dd", ctx.say(meaning) if meaning else ""),
+        ]
+    return draw(
+        "div",
+        draw("h2", ctx.say(SKIPPED)),
+        draw("dl", *rows, classes="vg-facts") if rows else draw("p", ctx.say(NO_SKIPS), classes="vg-muted"),
+        classes="vg-card vg-stack",
+        testid="skips",
+    )
 
 
 def _refused(ctx: PageContext, rows: Sequence[Mapping[str, Any]], camera: str) -> None:
@@ -186,7 +195,7 @@ class Examples:
             for row in shown:
                 self._numbers.append(int(row["number"]))
                 Sketch(drawn_unsent(self._ctx, row, self._settings[str(row["camera"])]))
-        self._empty.show(not self._numbers and self._wish.reason != SKIPPED_KEY)
+        self._empty.show(not self._numbers)
         self._more.show(len(rows) > PER_PAGE and len(self._numbers) < SHOWN_MAX)
 
     async def _show_more(self) -> None:
