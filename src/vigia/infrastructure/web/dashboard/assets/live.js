@@ -10,6 +10,7 @@ const STALE_MS = 3000; // without a picture for so long there is none
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15000;
 const OFF_MS = 60000;
+const LEAVING_MS = 5000; // a form leads away, a log-out for one: nothing more is asked, unless the page is still there then
 const GOOD = "#4ade80";
 const FAIR = "#facc15";
 const POOR = "#fb923c";
@@ -213,6 +214,19 @@ class Wall {
     this.turn = 0;
     this.failures = 0;
     this.nap = null;
+    this.stopper = new AbortController();
+    this.leaves = false;
+  }
+
+  /** Nothing is asked any more: the answer would only be that nobody is logged in. */
+  leave() {
+    this.leaves = true;
+    this.stopper.abort();
+    window.setTimeout(() => {
+      this.stopper = new AbortController();
+      this.leaves = false;
+      this.wake();
+    }, LEAVING_MS);
   }
 
   wake() {
@@ -221,7 +235,7 @@ class Wall {
   }
 
   shown() {
-    if (document.hidden) return [];
+    if (document.hidden || this.leaves) return [];
     return [...views].filter((view) => view.inView && view.shownCamera);
   }
 
@@ -253,7 +267,8 @@ class Wall {
     this.turn = from + CAMERAS_MAX;
     const width = Math.max(...shown.map((view) => view.wanted));
     const query = new URLSearchParams({ cameras: asked.join(","), width, after: this.seq, calm: "true" });
-    const answer = await fetch(`/api/live?${query}`, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    const signal = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), this.stopper.signal]);
+    const answer = await fetch(`/api/live?${query}`, { cache: "no-store", signal });
     if (answer.status === 401) {
       window.location.reload(); // the session is over: the server leads to the log-in
       return RETRY_MS_MAX;
@@ -310,6 +325,9 @@ const sizes = new ResizeObserver((entries) => {
   for (const entry of entries) entry.target.draw();
 });
 document.addEventListener("visibilitychange", () => wall.wake());
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) wall.leave();
+});
 window.setInterval(() => {
   for (const view of views) view.showState();
 }, 1000);
