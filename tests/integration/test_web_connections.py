@@ -65,10 +65,11 @@ def was_closed(raw: socket.socket) -> bool:
 
 
 def is_refused(site: WebSite) -> bool:
-    """Whether one more is cut off; the end may come while it connects."""
+    """Whether one more is cut off without an answer; the end may come while it connects."""
     try:
         with connected(site) as raw:
-            return was_closed(raw)
+            raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return not raw.recv(4096)
     except ConnectionError:
         return True
 

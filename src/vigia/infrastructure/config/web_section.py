@@ -81,7 +81,7 @@ class WebSettings(Section):
     behind_tls: bool = False
     """A reverse proxy before it ends TLS: browsers speak HTTPS, and cookies are held to that."""
     trusted_proxies: Annotated[str, Field(max_length=4096), AfterValidator(_networks)] = ""
-    """Addresses or networks of reverse proxies, commas between, whose ``X-Forwarded-For`` tells the visitor's address."""
+    """Addresses or networks of reverse proxies, commas between, whose ``X-Forwarded-For`` is believed."""
     session_hours: Annotated[float, Field(ge=0.1, le=720.0)] = 12.0
     """Hours after which one has to log in again in any case."""
     idle_minutes: Annotated[float, Field(ge=1.0, le=43_200.0)] = 120.0
