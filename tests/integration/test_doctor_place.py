@@ -1,5 +1,6 @@
 """The doctor on real disks, files, ports and certificates, and beside a vigia that runs."""
 
+import fcntl
 import os
 import pwd
 import socket
@@ -21,7 +22,7 @@ from vigia.bootstrap.doctor import Origins, Patient, examine
 from vigia.bootstrap.doctor.configuration import look_at_configuration
 from vigia.bootstrap.doctor.disk import kind_of, lacks_of, look_at_disk
 from vigia.bootstrap.doctor.machine import look_at_machine
-from vigia.bootstrap.doctor.outbox import look_at_outbox
+from vigia.bootstrap.doctor.outbox import holder_in, look_at_outbox
 from vigia.bootstrap.doctor.sight import look_at_decoder, look_at_model
 from vigia.bootstrap.doctor.web import look_at_web
 from vigia.bootstrap.parts import picture_sealer, sufficient_sealer
@@ -59,6 +60,11 @@ def patient(settings: Settings, **extra: object) -> Patient:
 
 def ids(findings: list[Finding]) -> list[str]:
     return [finding.kind.id for finding in findings]
+
+
+def answers(addresses: list[str]) -> Callable[..., list[tuple[int, int, int, str, tuple[str, int]]]]:
+    """A name server that tells these of every name."""
+    return lambda _host, port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (one, port)) for one in addresses]
 
 
 @contextmanager
@@ -142,6 +148,32 @@ class TestDisk:
         )
         assert done.stdout.strip() == str([("disk.foreign-file", pwd.getpwuid(0).pw_name)])
 
+    def test_what_somebody_else_made_of_the_web_server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        if not is_root:
+            pytest.skip("only root may be somebody else")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "data" / "logs").mkdir(parents=True)
+        names = {"web-devices.json", "first-password.txt", "logs/audit-logins.jsonl"}
+        for name in names:
+            (tmp_path / "data" / name).touch(mode=0o600)
+        tmp_path.chmod(0o755)
+        for folder in (tmp_path / "data", tmp_path / "data" / "logs"):
+            os.chown(folder, 65534, 65534)
+        code = (
+            "import os, sys\n"
+            "from vigia.bootstrap.doctor.disk import _foreign_files\n"
+            "from vigia.infrastructure.config import load_settings\n"
+            "settings = load_settings(None, env_file=None, environ={}, overrides={'data_dir': sys.argv[1]})\n"
+            "os.setgid(65534); os.setuid(65534)\n"
+            "while told := [finding.facts['file'] for finding in _foreign_files(settings)]:\n"
+            "    print(told[0].relative_to(settings.data_dir))\n"
+            "    told[0].unlink()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, "data"], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert set(done.stdout.split()) == names
+
 
 class TestOutbox:
     def test_none_yet(self, configure: Configure, tmp_path: Path) -> None:
@@ -176,6 +208,39 @@ class TestOutbox:
             running = {"pid": os.getpid()}
             assert ids(look_at_outbox(patient(settings, running=running))) == ["outbox.ready"]
         assert ids(look_at_outbox(patient(settings))) == ["outbox.ready"]
+
+    def test_a_look_takes_no_lock(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not for a moment: a run that starts then would be told that its outbox is taken."""
+        settings = configure()
+        SqliteOutbox(settings.outbox_directory, CLOCK).close()
+        tried: list[int] = []
+        monkeypatch.setattr(fcntl, "flock", lambda _file, operation: tried.append(operation))
+        assert ids(look_at_outbox(patient(settings))) == ["outbox.ready"]
+        assert tried == []
+
+    def test_a_system_that_tells_nothing_of_locks(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = configure()
+        monkeypatch.setattr("vigia.bootstrap.doctor.outbox.LOCKS", settings.data_dir / "nothing")
+        with SqliteOutbox(settings.outbox_directory, CLOCK):
+            assert ids(look_at_outbox(patient(settings))) == ["outbox.ready"]
+
+    def test_who_holds_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "lock").touch()
+        facts = (tmp_path / "lock").stat()
+        here = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+        other = f"ff:ff:{facts.st_ino}"
+        for line, noted, holder in (
+            (f"1: FLOCK  ADVISORY  WRITE 77 {here} 0 EOF", "77", "77"),
+            (f"1: FLOCK  ADVISORY  WRITE 77 {here} 0 EOF", "", "77"),
+            (f"1: FLOCK  ADVISORY  WRITE 77 {other} 0 EOF", "77", "77"),  # the device of an overlay
+            (f"1: FLOCK  ADVISORY  WRITE 77 {other} 0 EOF", "78", None),  # another file of that number
+            (f"1: FLOCK  ADVISORY  READ 77 {here} 0 EOF", "77", None),
+            (f"1: -> FLOCK  ADVISORY  WRITE 77 {here} 0 EOF", "77", None),  # waits for it
+            (f"1: POSIX  ADVISORY  WRITE 77 {here} 0 EOF", "77", None),
+            (f"1: FLOCK  ADVISORY  WRITE 77 {here}1 0 EOF", "77", None),
+            ("", "77", None),
+        ):
+            assert holder_in(f"9: OFDLCK ADVISORY  READ -1 00:06:1 0 EOF\n{line}\n", facts, noted=noted) == holder, line
 
     def test_on_postgresql(self, configure: Configure, tmp_path: Path) -> None:
         rig = PostgresRig(tmp_path, SimClock())
@@ -212,6 +277,26 @@ class TestWeb:
             beside = look_at_web(patient(configure(web__port=port), running={"pid": 1}))
             assert ids(beside) == ["web.local"], "it is the running one's"
         assert ids(look_at_web(patient(configure(web__port=port)))) == ["web.local"]
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_a_port_that_is_taken_at_one_address_of_a_name(
+        self, configure: Configure, monkeypatch: pytest.MonkeyPatch, *, turned: bool
+    ) -> None:
+        """The server listens at all of them; ``localhost`` is IPv4 and IPv6."""
+        addresses = ["127.0.0.1", "127.0.0.2"][:: -1 if turned else 1]
+        monkeypatch.setattr(socket, "getaddrinfo", answers(addresses))
+        with socket.create_server(("127.0.0.2", 0)) as taken:
+            settings = configure(web__host="localhost", web__port=str(taken.getsockname()[1]))
+            assert ids(look_at_web(patient(settings))) == ["web.port-taken"]
+        assert ids(look_at_web(patient(settings))) == ["web.local"]
+
+    def test_an_address_that_this_machine_lacks_is_done_without(
+        self, configure: Configure, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", answers(["192.0.2.1", "127.0.0.1"]))
+        assert ids(look_at_web(patient(configure(web__host="localhost")))) == ["web.local"]
+        monkeypatch.setattr(socket, "getaddrinfo", answers(["192.0.2.1"]))
+        assert ids(look_at_web(patient(configure(web__host="localhost")))) == ["web.cannot-listen"]
 
     def test_an_address_of_another_machine(self, configure: Configure) -> None:
         assert ids(look_at_web(patient(configure(web__host="192.0.2.1"))))[-1] == "web.cannot-listen"

@@ -209,6 +209,7 @@ def _foreign_files(settings: Settings) -> Iterator[Finding]:
     files = [
         outbox / "outbox.sqlite3", outbox / "lock", outbox / "pictures", settings.camera_list_file,
         settings.status_file, settings.uuid_file, settings.web_users_file, settings.audit_file,
+        settings.audit_logins_file, settings.web_devices_file, settings.first_password_file,
     ]  # fmt: skip
     files += [] if settings.log_file is None else [settings.log_file]
     for file in files:

@@ -1,9 +1,9 @@
 """The outbox as it lies there: can it be opened, do the keys fit, what waits in it? Changes nothing."""
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 from vigia.application.diagnosis import Finding, Word
 from vigia.application.errors import ConfigurationError, OutboxUnavailable
@@ -24,6 +24,8 @@ NO_OUTBOX = "there is no outbox in %(directory)s"
 """What an adapter says of a place where none was made yet."""
 KEY_MISSING = "are sealed with the key"
 """Part of what it says of pictures whose key is not among ours."""
+LOCKS = Path("/proc/locks")
+PID_BYTES = 20
 
 
 def look_at_outbox(patient: Patient) -> list[Finding]:
@@ -81,17 +83,41 @@ def _refusal(place: str, error: VigiaError) -> Finding:
 
 
 def _holder(settings: Settings) -> str | None:
-    """The process that has the directory now; None when none has."""
+    """The process that has the directory now; None when none has, or nobody can tell.
+
+    Looked up, not tried: whoever tried the lock would have it for a moment, and a run that starts then would be told
+    that its outbox is taken.
+    """
     if settings.outbox.url is not None:
         return None
+    file, noted = settings.outbox_directory / LOCK_NAME, ""
     try:
-        descriptor = os.open(settings.outbox_directory / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        facts, table = file.stat(), LOCKS.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None  # there is none yet, or the look at the disk has told why
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
-    finally:
-        os.close(descriptor)  # and the lock with it
+        return None  # there is no outbox yet, the look at the disk has told why, or the system tells nothing of locks
+    with suppress(OSError), file.open("rb") as lock:
+        noted = lock.read(PID_BYTES).decode("ascii", "replace").strip()
+    return holder_in(table, facts, noted=noted)
+
+
+def holder_in(table: str, facts: os.stat_result, *, noted: str) -> str | None:
+    """Which process holds a file alone (``flock``), by the kernel's table of locks; None: none that it tells of.
+
+    Some file systems (btrfs, overlays) tell another device there than ``stat`` does: then the process has to be the one
+    that the file itself names, as other files may have the same number.
+
+    Args:
+        table: as ``/proc/locks`` has it.
+        facts: of the file.
+        noted: the process that is written in it; empty when it cannot be read.
+    """
+    device = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}"
+    for line in table.splitlines():
+        match line.split():
+            case [_, "FLOCK", _, "WRITE", pid, place, *_]:  # one that only waits has an arrow before the kind
+                where, _, inode = place.rpartition(":")
+                if inode == str(facts.st_ino) and (where == device or pid == noted):
+                    return pid
+            case _:
+                pass
     return None

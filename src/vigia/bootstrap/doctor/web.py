@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from vigia.application.diagnosis import Finding
 from vigia.application.errors import ConfigurationError
@@ -14,6 +14,8 @@ from vigia.bootstrap.web_entry import check_web
 from vigia.infrastructure.config import Settings
 
 OTHERS = 0o077
+ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""An address of the name that this machine lacks: the server does without it, as long as there is another."""
 
 
 def look_at_web(patient: Patient) -> list[Finding]:
@@ -41,18 +43,32 @@ def look_at_web(patient: Patient) -> list[Finding]:
 def _listening(host: str, port: int) -> Iterator[Finding]:
     """Whether the port is free; nothing where it is."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(1)
+        _listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             yield kinds.WEB_PORT_TAKEN.of(host=host, port=port)
         else:
             yield kinds.WEB_CANNOT_LISTEN.of(host=host, port=port, why=error.strerror or type(error).__name__)
+
+
+def _listen(host: str, port: int) -> None:
+    """Listen for a moment at every address of the name, as the server would. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    absent: list[OSError] = []
+    addresses = dict.fromkeys(found)
+    with ExitStack() as opened:
+        for family, kind, protocol, _, address in addresses:
+            try:
+                listener = opened.enter_context(socket.socket(family, kind, protocol))
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                listener.listen(1)
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    raise
+                absent.append(error)
+    if len(absent) == len(addresses):
+        raise absent[0]
 
 
 def _users(settings: Settings) -> Iterator[Finding]:
