@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 import simplejpeg
 
+from making import event_maker
 from running import wait_for
 from vigia.application.gallery_parcels import ParcelBox
 from vigia.application.gallery_values import Candidate, GalleryItem, PassageSheet, TrackKey
 from vigia.application.gallery_view import FeedQuery, ShotView, UnsentQuery
-from vigia.application.messages import GalleryNews
+from vigia.application.messages import GalleryNews, ShedMemory
+from vigia.application.use_cases.commit_captures import CaptureRequest
 from vigia.bootstrap.gallery import RunGallery, run_gallery
 from vigia.bootstrap.gallery_pages import GalleryPages
 from vigia.bootstrap.parts import resolved_model
-from vigia.bootstrap.worker import News
-from vigia.bootstrap.worker_crew import WorkerOptions, worker_crew
+from vigia.bootstrap.worker import News, Worker
+from vigia.bootstrap.worker_crew import WorkerOptions, _task, worker_crew
 from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureState
 from vigia.infrastructure.clock import SystemClock
@@ -133,12 +135,46 @@ def test_the_desk_of_this_process_has_its_thread(clips: list[DemoClip]) -> None:
     gallery = run_gallery(settings_of(clips), wanted=True, clock=CLOCK)
     desk = gallery.desk()
     assert desk is not None
-    (service,) = gallery.services
-    service.start()
-    service.request_stop()
-    assert service.join(5.0)
-    assert service.failure is None
-    assert [one.shed_name for one in gallery.sheddables] == ["gallery"]
+    assert [service.name for service in gallery.services] == ["gallery-age", "gallery"]
+    for service in gallery.services:
+        service.start()
+        service.request_stop()
+        assert service.join(5.0)
+        assert service.failure is None
+    assert [one.shed_name for one in gallery.sheddables] == ["gallery", "gallery desk"]
+
+
+def test_faces_are_forgotten_after_the_hours_of_the_settings(clips: list[DemoClip]) -> None:
+    clock = SimClock()
+    settings = settings_of(clips)
+    gallery = run_gallery(settings, wanted=True, clock=clock)
+    assert gallery.store is not None
+    gallery.store.take(sheets(1)[0])
+    kept_bytes = gallery.store.size_bytes
+    clock.advance(23.9 * 3600.0)
+    gallery.store.step()
+    assert gallery.store.size_bytes == kept_bytes > 0
+    clock.advance(0.2 * 3600.0)
+    gallery.store.step()
+    assert gallery.store.size_bytes == 0
+    unlimited = settings.model_copy(update={"web": WebSettings(gallery_hours=0.0)})
+    assert not run_gallery(unlimited, wanted=True, clock=clock).services
+
+
+def test_a_worker_that_is_to_give_memory_back_lets_go_of_waiting_pictures(clips: list[DemoClip]) -> None:
+    settings = settings_of(clips)
+    cameras = CombinedCameraRepository(settings).list()
+    options = WorkerOptions(model=resolved_model(settings), on_gallery=lambda _item: None)
+    task = _task(settings, cameras, options, name="shard-0")
+    ours, end = channel_pair(clock=CLOCK)
+    with contextlib.closing(ours), contextlib.closing(end):
+        worker = Worker(task, control=ours, captures=ours, clock=CLOCK, news=News(ours, clock=CLOCK))
+        desk = worker._desk
+        assert desk is not None
+        desk.shot_offered(CaptureRequest(event_maker()(), cameras[0], track_id=1, reason="silence"))
+        assert desk.waiting == 1
+        worker._obey(ShedMemory())
+        assert (desk.waiting, desk.dropped) == (0, 1)
 
 
 def test_what_the_parent_does_not_read_waits_and_holds_up_no_report() -> None:

@@ -65,3 +65,28 @@ def test_one_with_the_same_key_takes_the_place_of_the_former() -> None:
     assert not pool.put("a", "huge", camera_id=CameraId("2"), size_bytes=101)
     assert pool.get("a") is None
     assert pool.pop("a") is None
+
+
+@given(
+    puts=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 9)), max_size=40),
+    before_s=st.integers(0, 10),
+    shrunk=st.integers(0, 9),
+)
+def test_what_is_too_old_goes_and_what_became_smaller_is_as_old_as_it_was(
+    puts: list[tuple[int, int, int]], before_s: int, shrunk: int
+) -> None:
+    pool: FairPool[int, int] = FairPool(bytes_max=10_000, count_max=100)
+    model: dict[int, int] = {}
+    for key, camera, at_s in puts:
+        pool.put(key, at_s, camera_id=CameraId(str(camera)), size_bytes=10, at_s=float(at_s))
+        model.pop(key, None)
+        model[key] = at_s
+    pool.shrink(shrunk, -1, size_bytes=4)
+    pool.shrink(shrunk, -2, size_bytes=11)  # larger: not so
+    assert pool.size_bytes == 10 * len(model) - 6 * (shrunk in model)
+    assert pool.get(shrunk) == (-1 if shrunk in model else None)
+    assert pool.drop_before(before_s) == sum(at_s < before_s for at_s in model.values())
+    assert [key for key, _ in pool.newest_first()] == [key for key in reversed(model) if model[key] >= before_s]
+    left = [key for key, at_s in model.items() if at_s >= before_s]
+    assert pool.size_bytes == 10 * len(left) - 6 * (shrunk in left)
+    assert pool.clear() == 10 * len(left) - 6 * (shrunk in left)

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from making import MakeEvent, event_maker
-from vigia.application.gallery_desk import CUTTINGS_BYTES_MAX, PICTURES_MAX, TOLD_MAX, GalleryDesk, GallerySink, fitted
+from vigia.application.gallery_desk import (
+    CUTTINGS_BYTES_MAX,
+    PICTURES_BYTES_MAX,
+    PICTURES_MAX,
+    TOLD_MAX,
+    GalleryDesk,
+    GallerySink,
+    fitted,
+)
 from vigia.application.gallery_values import GalleryItem, PassageSheet, ShotKey, ShotPictures, TrackKey
 from vigia.application.track_poster import NoteKeeper, TrackPoster
 from vigia.application.use_cases.commit_captures import CaptureRequest
@@ -21,7 +29,7 @@ from vigia.domain.posted_picture import PictureMode, PictureRules
 from vigia.domain.posting import PostingPolicy
 from vigia.domain.track import Track
 from vigia.domain.track_filter import TrackFilter
-from vigia.infrastructure.video.face_cut import PlaneFaceCutter
+from vigia.infrastructure.video.face_cut import PlaneCut, PlaneFaceCutter
 from vigia.testing.video import ScriptedPicture
 
 GATE = Camera(CameraId("gate"), "Gate", "rtsp://gate")
@@ -48,6 +56,16 @@ class NamedEncoder:
         return f"{crop_ltrb} {size_wh}".encode()
 
 
+class CountingCutter(PlaneFaceCutter):
+    """Counts how often it coded a cutting."""
+
+    coded = 0
+
+    def encode(self, cutting: PlaneCut, *, quality: int) -> bytes:
+        self.coded += 1
+        return super().encode(cutting, quality=quality)
+
+
 class Rig:
     """A poster whose sink tells a desk; the desk works when the test says so."""
 
@@ -55,8 +73,9 @@ class Rig:
         self.items: list[GalleryItem] = []
         self.offered: list[CaptureRequest] = []
         self.encoder = NamedEncoder()
+        self.cutter = CountingCutter()
         self.desk = GalleryDesk(
-            cutter=PlaneFaceCutter(),
+            cutter=self.cutter,
             encoder=self.encoder,
             deliver=self.items.append,
             rules=PictureRules(mode=mode),
@@ -154,6 +173,23 @@ def test_a_shot_in_between_is_told_at_once_and_the_track_again_at_its_end() -> N
     assert last.fate == "captured"
 
 
+def test_a_candidate_that_is_told_again_is_not_coded_again() -> None:
+    policy = PostingPolicy(overall_only=False, post_best=False, first_immediately=True)
+    rig, make = Rig(policy=policy), event_maker()
+    events = walk(make, 5)
+    track = rig.follow(9, events)
+    rig.poster.post_due(events[-1].at_mono_s)
+    first = rig.work()[-1]
+    assert isinstance(first, PassageSheet)
+    assert rig.cutter.coded == len(first.candidates) == 5
+    rig.end(track)
+    (last,) = rig.work()
+    assert isinstance(last, PassageSheet)
+    assert [one.face for one in last.candidates] == [one.face for one in first.candidates]
+    assert all(one.face is not None and one.face.startswith(b"\xff\xd8") for one in last.candidates)
+    assert rig.cutter.coded == 5
+
+
 def test_of_a_cut_out_picture_no_more_is_remembered_than_was_sent() -> None:
     rig, make = Rig(mode=PictureMode.CROP), event_maker()
     rig.end(rig.follow(1, walk(make, picture=ScriptedPicture(width=3840, height=2160))))
@@ -171,6 +207,36 @@ def test_pictures_that_are_not_coded_in_time_are_left_out_and_counted() -> None:
     assert sum(isinstance(item, ShotPictures) for item in items) == PICTURES_MAX
     assert sum(isinstance(item, PassageSheet) for item in items) == PICTURES_MAX + 3
     assert len(rig.offered) == PICTURES_MAX + 3  # what is sent does not depend on it
+
+
+@pytest.mark.parametrize(("size_wh", "fit"), [((3840, 2160), 2), ((9000, 6000), 1), ((1920, 1080), PICTURES_MAX)])
+def test_waiting_pictures_are_bounded_in_bytes_but_one_may_wait(size_wh: tuple[int, int], fit: int) -> None:
+    rig, make = Rig(), event_maker()
+    large = ScriptedPicture(width=size_wh[0], height=size_wh[1])
+    assert fit == 1 or fit * size_wh[0] * size_wh[1] * 1.5 <= PICTURES_BYTES_MAX
+    for round_number in range(2):  # all is given back
+        for number in range(PICTURES_MAX + 1):
+            rig.end(rig.follow(number, walk(make, picture=large)))
+        assert sum(isinstance(item, ShotPictures) for item in rig.work()) == fit
+        assert rig.desk.dropped == (round_number + 1) * (PICTURES_MAX + 1 - fit)
+
+
+def test_under_memory_pressure_what_waits_is_let_go_and_counted_and_numbers_are_told() -> None:
+    rig, make = Rig(), event_maker()
+    assert rig.desk.shed() == 0
+    for number in range(3):
+        rig.end(rig.follow(number, walk(make)))
+    rig.end(rig.follow(8, walk(make, side_px=30.0)))
+    assert rig.desk.shed() > 3 * 640 * 360
+    assert rig.desk.dropped == 3 + 4  # pictures; tracks with faces
+    assert rig.desk.shed() == 0
+    sheets = rig.work()
+    assert len(sheets) == 4
+    assert all(isinstance(sheet, PassageSheet) and sheet.without_pictures() == sheet for sheet in sheets)
+    for number in range(PICTURES_MAX):  # the books are right again
+        rig.end(rig.follow(20 + number, walk(make)))
+    assert sum(isinstance(item, ShotPictures) for item in rig.work()) == PICTURES_MAX
+    assert rig.desk.shed() == 0
 
 
 def test_entries_and_cuttings_that_wait_are_bounded() -> None:

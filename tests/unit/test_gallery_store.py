@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from outbox_rigs import capture_id_of, capture_of
 from vigia.application.errors import OutboxUnavailable
 from vigia.application.gallery_parcels import PARCEL_BYTES, WAITING_BYTES_MAX, WAITING_MAX, ParcelBox
-from vigia.application.gallery_store import CAPTURES_BYTES_MAX, GalleryStore, WatchedStore
+from vigia.application.gallery_store import CAPTURES_BYTES_MAX, FORGOTTEN_MAX, GalleryStore, WatchedStore
 from vigia.application.gallery_values import Candidate, GalleryItem, PassageSheet, ShotKey, ShotPictures, TrackKey
 from vigia.application.gallery_view import UnsentQuery
 from vigia.domain.camera import CameraId
@@ -81,6 +81,84 @@ def test_what_is_forgotten_is_gone_with_its_candidates() -> None:
     store.forget(capture_id_of(1))
     store.forget(capture_id_of(1))
     assert store.size_bytes == 0
+
+
+def test_a_track_of_several_captures_keeps_the_candidates_of_those_that_stay() -> None:
+    store = GalleryStore(MEBIBYTE)
+    store.captured(committed(1))
+    store.captured(replace(committed(2, frame=6), track_id=committed(1).track_id))
+    store.captured(committed(3))  # another track
+    store.take(shot_of(1))
+    store.take(shot_of(1, frame=6))
+    store.take(sheet_of(1, fate=None, reason=None))
+    track = TrackKey(CameraId("gate"), 1)
+    before = store.size_bytes
+
+    store.forget(capture_id_of(1))
+
+    sheet = store.sheet(track)
+    assert sheet is not None
+    assert [(one.frame_index, one.face is None) for one in sheet.candidates] == [(5, True), (6, False)]
+    assert store.face(ShotKey(track, 5)) is None
+    assert store.face(ShotKey(track, 6)) is not None
+    assert store.size_bytes < before - 2 * 8000 - 80_000
+
+    store.take(sheet_of(1, fate="captured", reason=None))  # the track went on, and is told again
+    store.take(shot_of(1))  # late
+    sheet = store.sheet(track)
+    assert sheet is not None
+    assert [one.face is None for one in sheet.candidates] == [True, False]
+    assert store.face(ShotKey(track, 5)) is None
+    store.forget(capture_id_of(2))
+    assert store.sheet(track) is None
+    store.forget(capture_id_of(3))
+    assert store.size_bytes == 0
+
+
+def test_what_a_person_removed_is_remembered_within_bounds() -> None:
+    store = GalleryStore(MEBIBYTE)
+    for number in range(FORGOTTEN_MAX + 5):
+        store.captured(committed(number))
+        store.forget(capture_id_of(number))
+    store.take(shot_of(0))
+    store.take(shot_of(FORGOTTEN_MAX + 4))
+    assert store.face(shot_of(0).shot) is not None
+    assert store.face(shot_of(FORGOTTEN_MAX + 4).shot) is None
+
+
+def test_what_is_too_old_is_let_go() -> None:
+    clock = SimClock()
+    store = GalleryStore(MEBIBYTE, clock=clock, age_max_s=100.0)
+
+    def tell(number: int) -> None:
+        store.captured(committed(number))
+        for item in (shot_of(number), sheet_of(number, fate="captured", reason=None), sheet_of(number)):
+            store.take(item)
+
+    tell(1)
+    clock.advance(60.0)
+    tell(2)
+    assert store.step() > 0.0
+    assert len(store.unsent(UnsentQuery())) == 2
+    clock.advance(41.0)
+    store.step()
+    assert [told.sheet.track.track_id for told in store.unsent(UnsentQuery())] == [2]
+    assert [store.shot(capture_id_of(number)) is None for number in (1, 2)] == [True, False]
+    assert [store.face(shot_of(number).shot) is None for number in (1, 2)] == [True, False]
+    assert [store.frame(shot_of(number).shot) is None for number in (1, 2)] == [True, False]
+    assert [store.sheet(shot_of(number).shot.track) is None for number in (1, 2)] == [True, False]
+    clock.advance(60.0)
+    store.step()
+    assert store.size_bytes == 0
+
+
+def test_without_an_age_all_stays_while_there_is_room() -> None:
+    clock = SimClock()
+    store = GalleryStore(MEBIBYTE, clock=clock)
+    store.take(sheet_of(1))
+    clock.advance(1e7)
+    store.step()
+    assert store.unsent_face(1) is not None
 
 
 def test_unsent_tracks_come_newest_first_by_camera_and_reason_and_in_pages() -> None:

@@ -25,7 +25,7 @@ class FairPool(Generic[K, V]):
         self._bytes_max = bytes_max
         self._count_max = count_max
         self._on_gone = on_gone
-        self._values: dict[K, tuple[CameraId, int, V]] = {}  # as they came
+        self._values: dict[K, tuple[CameraId, int, V, float]] = {}  # as they came
         self._keys: dict[CameraId, dict[K, None]] = {}  # of each camera, as they came
         self._used: dict[CameraId, int] = {}
         self._bytes = 0
@@ -39,12 +39,15 @@ class FairPool(Generic[K, V]):
         """Of all values."""
         return self._bytes
 
-    def put(self, key: K, value: V, *, camera_id: CameraId, size_bytes: int) -> bool:
-        """Keep a value, in the place of one with the same key; False when it alone is too large."""
+    def put(self, key: K, value: V, *, camera_id: CameraId, size_bytes: int, at_s: float = 0.0) -> bool:
+        """Keep a value, in the place of one with the same key; False when it alone is too large.
+
+        ``at_s``: when it came, for ``drop_before``.
+        """
         self.pop(key)
         if size_bytes > self._bytes_max or self._count_max < 1:
             return False
-        self._values[key] = (camera_id, size_bytes, value)
+        self._values[key] = (camera_id, size_bytes, value, at_s)
         self._keys.setdefault(camera_id, {})[key] = None
         self._used[camera_id] = self._used.get(camera_id, 0) + size_bytes
         self._bytes += size_bytes
@@ -64,7 +67,7 @@ class FairPool(Generic[K, V]):
         found = self._values.pop(key, None)
         if found is None:
             return None
-        camera_id, size_bytes, value = found
+        camera_id, size_bytes, value, _ = found
         self._bytes -= size_bytes
         self._used[camera_id] -= size_bytes
         del self._keys[camera_id][key]
@@ -76,6 +79,23 @@ class FairPool(Generic[K, V]):
         """All values. The pool must not change meanwhile."""
         for key in reversed(self._values):
             yield key, self._values[key][2]
+
+    def shrink(self, key: K, value: V, *, size_bytes: int) -> None:
+        """Put a smaller value in the place of a kept one, which stays as old as it is; nothing when there is none."""
+        found = self._values.get(key)
+        if found is None or size_bytes > found[1]:
+            return
+        camera_id, before_bytes, _, at_s = found
+        self._values[key] = (camera_id, size_bytes, value, at_s)
+        self._used[camera_id] -= before_bytes - size_bytes
+        self._bytes -= before_bytes - size_bytes
+
+    def drop_before(self, before_s: float) -> int:
+        """Let go of what came earlier; return how many values that were."""
+        old = [key for key, found in self._values.items() if found[3] < before_s]
+        for key in old:
+            self.pop(key)
+        return len(old)
 
     def clear(self) -> int:
         """Let go of everything; return how many bytes that were."""

@@ -43,7 +43,8 @@ FACE_PX = 200
 FRAME_PX = 960
 JPEG_QUALITY = 80
 PICTURES_MAX = 8
-"""Full pictures that wait to be coded, 3 MB each at 1080p."""
+PICTURES_BYTES_MAX = 32 << 20
+"""Full pictures that wait to be coded, 3 MB each at 1080p, 12 MB at 4K; one at least, however large."""
 TOLD_MAX = 256
 """Shots and tracks that wait to be coded."""
 CUTTINGS_BYTES_MAX = 8 << 20
@@ -62,6 +63,18 @@ class _Shot:
     box_xyxy: Box
     frame_boxes_xyxy: Any
     rules: PictureRules
+    picture_bytes: int
+
+
+@dataclass(slots=True, eq=False)
+class _Cutting:
+    """A face that was cut out: as planes, until it is told for the first time and coded; then as a file.
+
+    A track that sends shots while it goes on is told again with each. Owner: the desk's thread, once it is made.
+    """
+
+    planes: Any
+    jpeg: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +95,8 @@ class _Told:
     track_filter: TrackFilter | None = None
     cutting: Any = None
     """The best face, larger, where nothing was sent."""
+    waiting_bytes: int = 0
+    """Of its cuttings, as they were counted when it began to wait."""
 
     @property
     def sends(self) -> bool:
@@ -96,14 +111,15 @@ class _Told:
     def let_go(self) -> None:
         """Numbers are enough."""
         self.moments = [moment._replace(cutting=None) for moment in self.moments]
-        self.cutting = None
+        self.cutting, self.waiting_bytes = None, 0
 
 
 class GalleryDesk:
-    """Takes what shards tell, and makes of it what the gallery keeps. A ``NoteKeeper``.
+    """Takes what shards tell, and makes of it what the gallery keeps. A ``NoteKeeper`` and a ``Sheddable``.
 
     Owner: the lock guards the queue and the counts; ``step`` is one thread's. Shards call the other methods.
-    Bounds: ``PICTURES_MAX`` pictures, ``CUTTINGS_BYTES_MAX`` of cuttings, ``TOLD_MAX`` entries.
+    Bounds: ``PICTURES_MAX`` pictures within ``PICTURES_BYTES_MAX``, or one; ``CUTTINGS_BYTES_MAX`` of cuttings;
+    ``TOLD_MAX`` entries.
 
     Args:
         cutter: cuts faces, quick.
@@ -111,6 +127,8 @@ class GalleryDesk:
         deliver: takes what is ready; called by the thread of ``step``, must not block.
         rules: what posted pictures are like, of requests that do not say.
     """
+
+    shed_name = "gallery desk"
 
     def __init__(
         self,
@@ -129,13 +147,14 @@ class GalleryDesk:
         self._lock = threading.Lock()  # guards the rest
         self._queue: deque[_Shot | _Told] = deque()
         self._pictures = 0
+        self._pictures_bytes = 0
         self._cutting_bytes = 0
         self._dropped = 0
         self._failed = 0
 
     @property
     def dropped(self) -> int:
-        """Pictures and entries that were left out because coding was behind. Any thread."""
+        """Pictures and entries that were left out: coding was behind, or memory was short. Any thread."""
         return self._dropped
 
     @property
@@ -154,7 +173,8 @@ class GalleryDesk:
             return
         key = ShotKey(TrackKey(request.camera.id, int(request.track_id)), event.frame_index)
         rules = self._rules if request.picture is None else request.picture
-        self._put(_Shot(key, event.picture, event.box_xyxy, event.frame_boxes_xyxy, rules))
+        size_bytes = self._cutter.picture_bytes(event.picture)
+        self._put(_Shot(key, event.picture, event.box_xyxy, event.frame_boxes_xyxy, rules, size_bytes))
 
     def shot_sent(self, camera_id: CameraId, track_id: int, selection: ShotSelection) -> None:
         """See ``NoteKeeper``."""
@@ -178,7 +198,7 @@ class GalleryDesk:
         with self._lock:
             task = self._queue.popleft() if self._queue else None
             if isinstance(task, _Told):
-                self._cutting_bytes -= task.cutting_bytes
+                self._cutting_bytes -= task.waiting_bytes
         if task is None:
             return IDLE_S
         try:
@@ -191,8 +211,27 @@ class GalleryDesk:
         finally:
             if isinstance(task, _Shot):
                 with self._lock:
-                    self._pictures -= 1
+                    self._let_go(task)
         return 0.0
+
+    def shed(self) -> int:
+        """Give back what waits to be coded, pictures and cuttings; numbers are still told. See ``Sheddable``."""
+        with self._lock:
+            before_bytes = self._pictures_bytes + self._cutting_bytes
+            for task in self._queue:
+                if isinstance(task, _Shot):
+                    self._let_go(task)
+                    self._dropped += 1
+                elif task.waiting_bytes:
+                    task.let_go()
+                    self._dropped += 1
+            self._queue = deque(task for task in self._queue if isinstance(task, _Told))
+            self._cutting_bytes = 0
+            return before_bytes - self._pictures_bytes
+
+    def _let_go(self, shot: _Shot) -> None:
+        self._pictures -= 1
+        self._pictures_bytes -= shot.picture_bytes
 
     def _tell(
         self,
@@ -228,18 +267,21 @@ class GalleryDesk:
     def _put(self, task: _Shot | _Told) -> None:
         with self._lock:
             if isinstance(task, _Shot):
-                if self._pictures >= PICTURES_MAX:
+                held_bytes = self._pictures_bytes + task.picture_bytes
+                if self._pictures >= PICTURES_MAX or (self._pictures and held_bytes > PICTURES_BYTES_MAX):
                     self._dropped += 1
                     return
                 self._pictures += 1
+                self._pictures_bytes = held_bytes
             else:
                 if len(self._queue) >= TOLD_MAX:
                     self._dropped += 1
                     return
-                if self._cutting_bytes + task.cutting_bytes > CUTTINGS_BYTES_MAX:
+                task.waiting_bytes = task.cutting_bytes
+                if self._cutting_bytes + task.waiting_bytes > CUTTINGS_BYTES_MAX:
                     self._dropped += 1
                     task.let_go()
-                self._cutting_bytes += task.cutting_bytes
+                self._cutting_bytes += task.waiting_bytes
             self._queue.append(task)
         self.work.set()
 
@@ -250,7 +292,7 @@ class GalleryDesk:
         picture = event.picture
         if picture is None:
             return None
-        return self._cutter.cut(picture, _square(picture, event.box_xyxy, margin), side_px=side_px)
+        return _Cutting(self._cutter.cut(picture, _square(picture, event.box_xyxy, margin), side_px=side_px))
 
     def _pictures_of(self, shot: _Shot) -> ShotPictures:
         picture = shot.picture
@@ -295,7 +337,6 @@ class GalleryDesk:
         return sheet
 
     def _candidate(self, moment: Moment, began_s: float) -> Candidate:
-        cutting = moment.cutting
         return Candidate(
             moment.frame_index,
             at_s=moment.at_mono_s - began_s,
@@ -303,8 +344,14 @@ class GalleryDesk:
             parts={name: float(share) for name, share in moment.quality.parts.items()},
             confidence=float(moment.confidence),
             size_px=moment.size_px,
-            face=None if cutting is None else self._cutter.encode(cutting, quality=JPEG_QUALITY),
+            face=None if moment.cutting is None else self._coded_cutting(moment.cutting),
         )
+
+    def _coded_cutting(self, cutting: _Cutting) -> bytes:
+        if cutting.jpeg is None:
+            cutting.jpeg = self._cutter.encode(cutting.planes, quality=JPEG_QUALITY)
+            cutting.planes = None
+        return cutting.jpeg
 
 
 class GallerySink:

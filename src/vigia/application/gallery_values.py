@@ -1,6 +1,6 @@
 """What the gallery is given to keep: plain values with small JPEG files; picklable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -73,6 +73,14 @@ class PassageSheet:
         bare = tuple(replace(one, face=None) for one in self.candidates)
         return replace(self, best=replace(self.best, face=None), candidates=bare)
 
+    def without_faces(self, frames: Iterable[int]) -> "PassageSheet":
+        """Without the faces of some candidates, told by their frames."""
+        gone = frozenset(frames)
+        if not gone:
+            return self
+        kept = tuple(replace(one, face=None) if one.frame_index in gone else one for one in self.candidates)
+        return replace(self, candidates=kept)
+
 
 @dataclass(frozen=True, slots=True)
 class ShotPictures:
@@ -101,4 +109,8 @@ class FaceCutter(Protocol):
 
     def encode(self, cutting: Any, *, quality: int) -> bytes:
         """The cutting as a JPEG file. Any thread."""
+        ...
+
+    def picture_bytes(self, picture: Picture) -> int:
+        """What holding a whole picture takes in memory. Quick; any thread."""
         ...

@@ -121,7 +121,9 @@ class WorkerBooks:
             self._past_retired = self._past_retired.plus(report.retired)
             self._past_ages.merge(report.ages)
             self._past_cpu_s += report.cpu_s
-            self._past_holds = self._past_holds.plus(report.lock_holds)
+            holds = report.lock_holds
+            # Its percentiles were of its latest: those of a life that is over would never fall again.
+            self._past_holds = self._past_holds.plus(DurationStats(holds.count, holds.total_s, max_s=holds.max_s))
         return costs
 
     @property
@@ -200,7 +202,7 @@ class WorkerBooks:
 
     @property
     def lock_holds(self) -> DurationStats:
-        """How long the locks of its cameras' tracks were held, of all lives."""
+        """How long the locks of its cameras' tracks were held, of all lives; percentiles of this one."""
         return self._past_holds if self._report is None else self._past_holds.plus(self._report.lock_holds)
 
     def ages(self) -> DurationHistogram:

@@ -14,6 +14,7 @@ from vigia.infrastructure.video.face_cut import PlaneFaceCutter
 from vigia.infrastructure.video.small_jpeg import SmallJpegEncoder
 
 MEBIBYTE = 1 << 20
+HOUR_S = 3600.0
 
 
 class RunGallery:
@@ -27,6 +28,11 @@ class RunGallery:
         self._settings = settings
         self._clock = clock
         self._services: list[LoopService] = []
+        self._sheddables: list[Sheddable] = []
+        if store is not None:
+            self._sheddables.append(store)
+            if settings.web.gallery_hours > 0.0:
+                self._services.append(LoopService("gallery-age", store.step, clock=clock))
 
     @property
     def take(self) -> Callable[[GalleryItem], None] | None:
@@ -36,11 +42,11 @@ class RunGallery:
     @property
     def sheddables(self) -> Sequence[Sheddable]:
         """What the memory manager may ask."""
-        return [] if self.store is None else [self.store]
+        return self._sheddables
 
     @property
     def services(self) -> Sequence[LoopService]:
-        """Those of the desk in this process, if there is one."""
+        """Those of the store, and of the desk in this process, if there is one."""
         return self._services
 
     def forget(self, capture_id: CaptureId) -> None:
@@ -59,6 +65,7 @@ class RunGallery:
             return None
         desk = gallery_desk(self._settings, deliver=take)
         self._services.append(desk_service(desk, clock=self._clock))
+        self._sheddables.append(desk)
         return desk
 
 
@@ -66,7 +73,9 @@ def run_gallery(settings: Settings, *, wanted: bool, clock: Clock) -> RunGallery
     """The gallery that these settings want. ``wanted``: whether this run serves pages at all."""
     bytes_max = settings.web.gallery_mb * MEBIBYTE
     wanted = wanted and settings.web.enabled and bytes_max > 0
-    return RunGallery(GalleryStore(bytes_max) if wanted else None, settings, clock=clock)
+    age_max_s = HOUR_S * settings.web.gallery_hours
+    store = GalleryStore(bytes_max, clock=clock, age_max_s=age_max_s) if wanted else None
+    return RunGallery(store, settings, clock=clock)
 
 
 def gallery_desk(settings: Settings, *, deliver: Callable[[GalleryItem], None]) -> GalleryDesk:

@@ -163,6 +163,7 @@ class Worker:
         self._doubtful: list[tuple[CameraId, CaptureId]] = []
         self._beats = 0
         self._facts = ProcessFacts()
+        self._desk: GalleryDesk | None = None
         self._gallery: LoopService | None = None
         steady_heap()
         self._crew = self._wire()
@@ -211,6 +212,8 @@ class Worker:
         elif isinstance(order, ShedMemory):
             for shard in crew.shards:
                 shard.shed()
+            if self._desk is not None:
+                self._desk.shed()
             trim_heap()
 
     def report(self, *, final: bool = False, survivors: tuple[str, ...] = ()) -> WorkerReport:
@@ -252,7 +255,7 @@ class Worker:
         if not self._task.gallery:
             return None
         box = ParcelBox()
-        desk = gallery_desk(self._task.settings, deliver=box.put)
+        self._desk = desk = gallery_desk(self._task.settings, deliver=box.put)
         self._gallery = desk_service(desk, clock=self._clock)
         self._news.gallery = box
         return desk

@@ -90,6 +90,9 @@ class WebSettings(Section):
     """Users and the hashes of their passwords (mode 0600); empty = ``web-users.json`` in ``data_dir``."""
     gallery_mb: Annotated[int, Field(ge=0, le=4096)] = 32
     """Memory for pictures that the dashboard remembers, of captures and of tracks that were not sent, MB; 0 = none."""
+    gallery_hours: Annotated[float, Field(ge=0.0, le=8760.0)] = 24.0
+    """Hours after which the dashboard remembers neither the picture of a capture nor a face that was not sent; 0 =
+    without a limit, until newer ones need the room."""
     live_fps: Annotated[float, Field(ge=0.0, le=10.0)] = 3.0
     """Live pictures a second of a camera, while somebody watches it; 0 = none are shown."""
     metrics_public: bool = False

@@ -11,13 +11,14 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vigia.application.errors import ApplicationError
 from vigia.domain.frame import Frame
 from vigia.domain.geometry import Boxes
-from vigia.infrastructure.video.picture import av_frame
+from vigia.infrastructure.video.picture import av_picture
 from vigia.infrastructure.video.planes import SCALE_THREADS, plane_rows
 
 ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -66,7 +67,9 @@ class AnnotatedVideo:
             boxes_xyxy: float32 (N, 4), pixels of the picture.
             ids: N numbers.
         """
-        drawn = _copied(av_frame(frame.picture))
+        shared = av_picture(frame.picture)
+        with shared.scaling:
+            drawn = _copied(shared.frame)
         planes = _planes(drawn)
         for box, number in zip(boxes_xyxy.tolist(), ids, strict=True):
             _draw(planes, (box[0], box[1], box[2], box[3]), number)
@@ -74,7 +77,7 @@ class AnnotatedVideo:
         if stream is None:
             stream = self._stream = self._begin(drawn.width, drawn.height)
         if (drawn.width, drawn.height) != (stream.width, stream.height):
-            drawn = drawn.reformat(stream.width, stream.height)
+            drawn = VideoReformatter().reformat(drawn, stream.width, stream.height)
         self._last_tick = max(self._last_tick + 1, round(frame.at_mono_s * TICKS_PER_S))
         drawn.pts, drawn.time_base = self._last_tick, TIME_BASE
         with _as_os_error():
@@ -120,7 +123,7 @@ def _copied(frame: VideoFrame) -> VideoFrame:
     """The same picture in memory of its own, in the format that is coded; an odd last row or column is cut off."""
     wide, high = max(frame.width & ~1, 2), max(frame.height & ~1, 2)
     if (frame.width, frame.height, frame.format.name) != (wide, high, PIXEL_FORMAT):
-        frame = frame.reformat(wide, high, format=PIXEL_FORMAT, threads=SCALE_THREADS)
+        frame = VideoReformatter().reformat(frame, wide, high, format=PIXEL_FORMAT, threads=SCALE_THREADS)
     copy = VideoFrame(wide, high, PIXEL_FORMAT)
     for mine, its in zip(_planes(copy), _planes(frame), strict=True):
         mine[:] = its

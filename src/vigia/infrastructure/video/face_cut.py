@@ -61,6 +61,12 @@ class PlaneFaceCutter:
         jpeg: bytes = simplejpeg.encode_jpeg(_rgb(cutting), quality=quality, colorspace="RGB", colorsubsampling="420")
         return jpeg
 
+    def picture_bytes(self, picture: Picture) -> int:
+        """What holding a whole picture takes in memory. See the port."""
+        if isinstance(picture, AvPicture):
+            return picture.size_bytes
+        return picture.width * picture.height * 3 // 2
+
 
 def _part(plane: Plane, luma: Plane, crop_ltrb: Ltrb, step: int) -> Plane:
     """The same part of a plane whose size is another one."""

@@ -7,11 +7,11 @@ A cut copies only what is cut out, with the colours as coded; scaling and conver
 import numpy as np
 import simplejpeg
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from vigia.domain.frame import Picture
-from vigia.infrastructure.video.picture import av_frame
-from vigia.infrastructure.video.planes import SCALE_THREADS, Ltrb, cut, plane_rows
+from vigia.infrastructure.video.picture import av_picture
+from vigia.infrastructure.video.planes import SCALE_THREADS, Ltrb, cut, plane_rows, rgb_pixels
 
 JPEG_DIRECT_FORMAT = "yuvj420p"
 """The full-range format that a JPEG can take plane by plane, without a conversion."""
@@ -37,12 +37,15 @@ class SimpleJpegEncoder:
         size_wh: tuple[int, int] | None = None,
     ) -> bytes:
         """A picture or a part of it, JPEG; see the port. Cuts at odd pixels cost more than at even ones."""
-        frame = av_frame(picture)
-        if crop_ltrb is not None:
-            frame = cut(frame, crop_ltrb)
-        if size_wh is not None and size_wh != (frame.width, frame.height):
-            frame = frame.reformat(*size_wh, format="rgb24", interpolation=Interpolation.BICUBIC, threads=SCALE_THREADS)
-        if _fits_jpeg(frame):
+        shared = av_picture(picture)
+        with shared.scaling:
+            frame = shared.frame if crop_ltrb is None else cut(shared.frame, crop_ltrb)
+            if size_wh is not None and size_wh != (frame.width, frame.height):
+                frame = VideoReformatter().reformat(
+                    frame, *size_wh, format="rgb24", interpolation=Interpolation.BICUBIC, threads=SCALE_THREADS
+                )
+            rgb = None if _fits_jpeg(frame) else rgb_pixels(frame)
+        if rgb is None:
             y, u, v = (plane_rows(frame, index) for index in range(3))
             width, height = frame.width, frame.height
             direct_jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(
@@ -52,7 +55,6 @@ class SimpleJpegEncoder:
                 quality=quality,
             )
             return direct_jpeg
-        rgb = np.ascontiguousarray(frame.reformat(format="rgb24", threads=SCALE_THREADS).to_ndarray())
         converted: bytes = simplejpeg.encode_jpeg(rgb, quality=quality, colorspace="RGB", colorsubsampling="420")
         return converted
 

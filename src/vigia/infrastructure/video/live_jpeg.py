@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from vigia.domain.frame import Picture
-from vigia.infrastructure.video.picture import TWO_STEP_FORMATS, av_frame
+from vigia.infrastructure.video.picture import TWO_STEP_FORMATS, av_picture
 from vigia.infrastructure.video.planes import SCALE_THREADS, plane_rows
 
 JPEG_FORMAT = "yuvj420p"
@@ -31,9 +31,10 @@ class SwscaleSmallJpegs:
 
     def small_jpeg(self, picture: Picture, *, size_wh: tuple[int, int], quality: int) -> bytes:
         """The whole picture, scaled. See the port."""
-        frame = av_frame(picture)
+        shared = av_picture(picture)
         width, height = size_wh
-        small = self._small(frame, width, height)
+        with shared.scaling:
+            small = self._small(shared.frame, width, height)
         y, u, v = (plane_rows(small, index) for index in range(3))
         content: bytes = simplejpeg.encode_jpeg_yuv_planes(
             Y=np.ascontiguousarray(y[:height, :width]),

@@ -1,10 +1,15 @@
-"""The planes of a decoded frame: as arrays, and cut to a part of the picture without converting anything."""
+"""The planes of a decoded frame: as arrays, and cut to a part of the picture without converting anything.
+
+Here and in the modules beside, a frame is never asked to reformat itself: PyAV keeps the scaler of ``frame.reformat``
+on the frame, several threads look at one frame, and two threads in one scaler crash the process.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vigia.domain.errors import DomainError
@@ -45,6 +50,12 @@ def plane_rows(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
     return rows
 
 
+def rgb_pixels(frame: VideoFrame) -> NDArray[np.uint8]:
+    """The whole frame in red, green and blue, uint8 (height, width, 3), contiguous."""
+    coloured = VideoReformatter().reformat(frame, format="rgb24", threads=SCALE_THREADS)
+    return np.ascontiguousarray(coloured.to_ndarray(), dtype=np.uint8)
+
+
 def cut(frame: VideoFrame, ltrb: Ltrb) -> VideoFrame:
     """A part of a frame as a frame of its own; the frame itself when the part is all of it.
 
@@ -65,8 +76,7 @@ def cut(frame: VideoFrame, ltrb: Ltrb) -> VideoFrame:
         return frame
     chroma = CUT_FORMATS.get(frame.format.name)
     if chroma is None or left % chroma.across or top % chroma.down:
-        rgb = frame.reformat(format="rgb24", threads=SCALE_THREADS).to_ndarray()
-        part: NDArray[np.uint8] = np.ascontiguousarray(rgb[top:bottom, left:right])
+        part: NDArray[np.uint8] = np.ascontiguousarray(rgb_pixels(frame)[top:bottom, left:right])
         return VideoFrame.from_ndarray(part, format="rgb24")
     return _cut_planes(frame, ltrb, chroma)
 

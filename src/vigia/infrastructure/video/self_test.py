@@ -10,6 +10,7 @@ import numpy as np
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from vigia.infrastructure.video.source_errors import NATIVE_ERRORS, reason
 
@@ -99,7 +100,7 @@ def _picture(number: int, recipe: _Recipe) -> VideoFrame:
     width, height = SIZE_WH
     bars = np.repeat(np.array(GREYS, np.uint8), -(-width // len(GREYS)))[:width]
     frame = VideoFrame.from_ndarray(np.tile(bars[None, :, None], (height, 1, 3)), format="rgb24")
-    frame = frame.reformat(format=recipe.pixel_format)
+    frame = VideoReformatter().reformat(frame, format=recipe.pixel_format)
     frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, 15), PictureType.NONE
     return frame
 
@@ -107,7 +108,7 @@ def _picture(number: int, recipe: _Recipe) -> VideoFrame:
 def _is_right(frame: VideoFrame) -> bool:
     if (frame.width, frame.height) != SIZE_WH:
         return False
-    grey = frame.to_ndarray(format="rgb24").mean(axis=(0, 2))
+    grey = VideoReformatter().reformat(frame, format="rgb24").to_ndarray().mean(axis=(0, 2))
     width = -(-SIZE_WH[0] // len(GREYS))
     seen = [float(grey[n * width + 10 : (n + 1) * width - 10].mean()) for n in range(len(GREYS))]
     return all(abs(one - wanted) <= GREY_TOLERANCE for one, wanted in zip(seen, GREYS, strict=True))
