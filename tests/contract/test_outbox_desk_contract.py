@@ -162,6 +162,23 @@ def test_the_newest_by_camera_state_and_quality(outbox: ManagedOutbox) -> None:
     assert outbox.newest(limit=3) == outbox.entries()[:1:-1]
 
 
+def test_captures_are_counted_by_camera_and_state(outbox: ManagedOutbox) -> None:
+    assert outbox.counts_by_camera() == {}
+    for number, camera in enumerate("abaab"):
+        commit(outbox, number, camera=camera)
+    assert finish(outbox, CaptureState.DEAD) == 0
+    assert finish(outbox, CaptureState.DELIVERED) == 1
+    lease(outbox)
+
+    assert outbox.counts_by_camera() == {
+        CameraId("a"): {CaptureState.DEAD: 1, CaptureState.LEASED: 1, CaptureState.PENDING: 1},
+        CameraId("b"): {CaptureState.DELIVERED: 1, CaptureState.PENDING: 1},
+    }
+    outbox.drop(capture_id_of(1), expected=CaptureState.DELIVERED)  # kept ones only
+    outbox.drop(capture_id_of(4), expected=CaptureState.PENDING)
+    assert outbox.counts_by_camera().keys() == {"a"}
+
+
 def test_an_entry_tells_the_size_of_the_posted_picture_and_where_to_look(outbox: ManagedOutbox) -> None:
     commit(outbox, 1)
     for entry in (outbox.entry(capture_id_of(1)), *outbox.entries(), *outbox.newest(limit=1)):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,13 +15,15 @@ import pytest
 from outbox_rigs import PostgresRig, capture_id_of, capture_of
 from postgres_server import PASSWORD, URL_PASSWORD, PostgresServer, postgres_server
 from vigia.application.errors import ApplicationError, ConfigurationError, LeaseLost, OutboxUnavailable
+from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureState, LeasedCapture
 from vigia.domain.errors import TransitionError
 from vigia.domain.outbox_policy import OutboxPolicy
 from vigia.infrastructure.outbox.postgres_address import PostgresAddress
 from vigia.infrastructure.outbox.postgres_connections import ConnectionLost
+from vigia.infrastructure.outbox.postgres_desk import _NEWEST
 from vigia.infrastructure.outbox.postgres_outbox import MERGE_EVERY, PostgresOutbox
-from vigia.infrastructure.outbox.postgres_schema import MIGRATIONS
+from vigia.infrastructure.outbox.postgres_schema import INDICES, INTERIM_VERSION, MIGRATIONS
 from vigia.infrastructure.outbox.sealing import PictureSealer, SealingKey, key_id_of
 from vigia.testing.sim_clock import SimClock
 
@@ -125,7 +128,7 @@ def test_a_server_that_is_not_there_may_come_yet(clock: SimClock, tmp_path: Path
 
 def test_a_newer_or_foreign_schema_is_left_alone(rig: PostgresRig, outbox: PostgresOutbox) -> None:
     with rig.connect() as connection:
-        connection.execute("UPDATE vigia_outbox SET version = %s", (len(MIGRATIONS) + 1,))
+        connection.execute("UPDATE vigia_outbox SET version = %s", (INTERIM_VERSION + 1,))
     with pytest.raises(ConfigurationError, match="made by a newer vigia"):
         real(rig)
     with rig.connect() as connection:
@@ -250,6 +253,90 @@ def test_sums_stay_true_when_their_parts_are_merged(rig: PostgresRig, outbox: Po
         row = connection.execute("SELECT count(*) FROM movement").fetchone()
     assert row is not None
     assert row[0] <= 3  # pending, leased, delivered
+
+
+# What is read newest first
+
+
+def version_and_indices(rig: PostgresRig) -> tuple[int, set[str]]:
+    with rig.connect() as connection:
+        row = connection.execute("SELECT version FROM vigia_outbox").fetchone()
+        names = connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = %s", (rig.schema,)).fetchall()
+    assert row is not None
+    return row[0], {name for (name,) in names}
+
+
+@pytest.mark.parametrize("version", [1, INTERIM_VERSION])
+def test_indices_are_no_new_version(rig: PostgresRig, outbox: PostgresOutbox, version: int) -> None:
+    """A vigia that knows version 1 only works on the same tables, before and after one that makes the indices."""
+    outbox.commit(capture_of(1))
+    with rig.connect() as connection:
+        for name in INDICES if version == 1 else ["capture_of_camera"]:
+            connection.execute(f"DROP INDEX {name}".encode())
+        connection.execute("UPDATE vigia_outbox SET version = %s", (version,))
+    with PostgresOutbox(rig.url, SimClock(), schema=rig.schema, beside=True) as looking:
+        assert [entry.track_id for entry in looking.newest(limit=9)] == [1]
+    assert version_and_indices(rig)[0] == version
+    for _ in range(2):
+        with real(rig) as opened:
+            assert [entry.track_id for entry in opened.newest(limit=9)] == [1]
+        found, names = version_and_indices(rig)
+        assert found == 1 == len(MIGRATIONS)
+        assert names >= INDICES.keys()
+
+
+def test_who_opens_an_outbox_that_has_its_indices_waits_for_nobody(rig: PostgresRig, outbox: PostgresOutbox) -> None:
+    outbox.commit(capture_of(1))
+    with rig.connect() as other:
+        other.execute("UPDATE capture SET reason = 'busy'")  # to make an index would wait for this one's end
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(real, rig)
+            try:
+                opening.result(timeout=20.0).close()
+            finally:
+                other.rollback()
+
+
+ROWS, FEW = 20_000, 20
+FILL = f"""
+INSERT INTO capture (id, camera_id, track_id, at_utc, box_xyxy, roi_ltrb, width, height, quality, details, key_id,
+                     file_bytes, size_bytes, sha256, state, due_at, committed_at, ended_at, picture_kept)
+SELECT lpad(to_hex(n), 32, '0'), CASE WHEN n <= {FEW} THEN 'rare' ELSE 'cam' || (n % 4) END, n,
+       '2026-01-05T08:00:00+00:00', '[0, 0, 9, 9]', '[0, 0, 9, 9]', 64, 48,
+       CASE WHEN n <= {FEW} THEN 0.95 ELSE 0.5 END, '{{}}', '', 0, 0, '',
+       CASE WHEN n <= {FEW} THEN 'refused' ELSE 'delivered' END, 0, n, n, false
+FROM generate_series(1, {ROWS}) AS n
+"""  # noqa: S608 - constant text; the few are the oldest: whoever walks from the newest meets all the others first
+
+
+def rows_touched(plan: dict[str, Any]) -> int:
+    touched = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    return int(touched) + sum(rows_touched(inner) for inner in plan.get("Plans", ()))
+
+
+def test_a_few_are_found_among_many_without_a_look_at_the_others(rig: PostgresRig, outbox: PostgresOutbox) -> None:
+    with rig.connect() as connection:
+        connection.execute(FILL.encode())
+        connection.execute("ANALYZE capture")
+    nothing = {"before": None, "state": None, "finished": False, "camera": None, "quality": None, "limit": 60}
+    refused = {"state": "refused", "finished": True}
+    for asked in (
+        {},
+        {"state": "pending"},
+        {"state": "delivered", "finished": True},
+        {"state": "dead", "finished": True},
+        refused,
+        refused | {"camera": "rare"},
+        refused | {"quality": 0.9},
+        {"camera": "rare"},
+        {"camera": "cam1", "before": 5000},
+    ):
+        with outbox._connections.reading() as session:
+            told = session.one(f"EXPLAIN (ANALYZE, FORMAT JSON) {_NEWEST}", nothing | asked)
+        ((plan,),) = told.values()
+        assert rows_touched(plan["Plan"]) < ROWS / 20, (asked, plan)
+    assert [entry.track_id for entry in outbox.newest(limit=60, state=CaptureState.REFUSED)] == [*range(FEW, 0, -1)]
+    assert [entry.track_id for entry in outbox.newest(limit=2, camera_id=CameraId("rare"))] == [FEW, FEW - 1]
 
 
 # A server that goes and comes back

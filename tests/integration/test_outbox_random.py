@@ -186,6 +186,7 @@ class Comparison(RuleBasedStateMachine):
             self.same(partial(picture_of, entry.id))
         self.same(lambda outbox: (outbox.stats().counts, outbox.stats().kept, outbox.stats().bytes_on_disk))
         self.same(lambda outbox: outbox.tally())
+        self.same(lambda outbox: outbox.counts_by_camera())
 
     @invariant()
     def due_times_agree(self) -> None:

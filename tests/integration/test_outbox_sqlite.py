@@ -16,7 +16,7 @@ from vigia.domain.camera import CameraId
 from vigia.domain.capture import Capture, CaptureId, CaptureState
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.outbox import SqliteOutbox
-from vigia.infrastructure.outbox.schema import APPLICATION_ID, MIGRATIONS, migrate
+from vigia.infrastructure.outbox.schema import APPLICATION_ID, INTERIM_VERSION, MIGRATIONS, migrate
 from vigia.testing.sim_clock import SimClock
 
 LEASE_S = 60.0
@@ -309,7 +309,7 @@ def test_commits_are_durable(directory: Path, clock: SimClock) -> None:
 def test_a_file_of_a_newer_vigia_is_left_alone(directory: Path, clock: SimClock) -> None:
     open_outbox(directory, clock).close()
     with closing(sqlite3.connect(directory / "outbox.sqlite3")) as connection:
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        connection.execute(f"PRAGMA user_version = {INTERIM_VERSION + 1}")
 
     with pytest.raises(ConfigurationError, match="newer vigia"):
         open_outbox(directory, clock)

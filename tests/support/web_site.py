@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.gallery_pages import GalleryPages
 from vigia.bootstrap.web_pages import capture_page
 from vigia.domain.camera import Camera, CameraId
-from vigia.domain.capture import CaptureId
+from vigia.domain.capture import CaptureId, CaptureState
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.video.picture import picture_from_image
@@ -70,6 +70,12 @@ class MemoryView:
 
     def cameras(self) -> list[dict[str, Any]]:
         return [{"id": "cam1", "name": "Entrada"}]
+
+    def others(self) -> dict[str, Any]:
+        return {"ledger": None, "delivered": 0}
+
+    def captures_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        return self.outbox.counts_by_camera()
 
     def captures(self, query: CaptureQuery) -> Sequence[dict[str, Any]]:
         entries = self.outbox.entries(

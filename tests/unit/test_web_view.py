@@ -5,19 +5,24 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from outbox_rigs import capture_of
+from vigia.application.camera_status import CameraStatus
+from vigia.application.crew import CrewView
 from vigia.application.errors import OutboxUnavailable
 from vigia.application.orchestrator import RunStatus
 from vigia.application.ports import OutboxStats
 from vigia.application.site_view import CaptureQuery
 from vigia.application.use_cases.send_to_findface import DeliveryStats
+from vigia.application.use_cases.stream_camera import CameraState
 from vigia.bootstrap.web_pages import status_page
 from vigia.bootstrap.web_view import FINDFACE_DOWN_S, JUDGE_MAX_S, READINESS_KEPT_S, RunParts, RunView
-from vigia.domain.ledger import LedgerPage
+from vigia.domain.camera import Camera, CameraId
+from vigia.domain.capture import CaptureState
+from vigia.domain.ledger import CameraLedger, FrameFate, LedgerPage
 from vigia.infrastructure.config import Settings
 from vigia.testing.memory_outbox import MemoryOutbox
 from vigia.testing.sim_clock import SimClock
@@ -142,6 +147,40 @@ def test_captures_are_told_without_where_they_lie(clock: SimClock, tmp_path: Pat
     assert [capture["seq"] for capture in found] == [2]
     assert found[0]["camera"] == "gate"
     assert not {"location", "jpeg", "token"} & set(found[0])
+
+
+def status_of(name: str, detected: int) -> CameraStatus:
+    return CameraStatus(CameraId(name), name, CameraState.LIVE, "shard-0", page=page_of(detected))
+
+
+def page_of(detected: int) -> LedgerPage:
+    ledger = CameraLedger(CameraId("any"), received=detected)
+    ledger.frames[FrameFate.DETECTED] = detected
+    return ledger.snapshot()
+
+
+def test_what_is_no_listed_cameras_is_counted_too(clock: SimClock, tmp_path: Path) -> None:
+    outbox = MemoryOutbox(clock)
+    for number, name in enumerate(["a", "gone", "gone"]):
+        outbox.commit(capture_of(number, name))
+    looked = view(clock, tmp_path, outbox=outbox)
+    crew = CrewView(
+        [status_of("a", 5), status_of("leaving", 7)], [], committed=0, lost=0, commit_waiting=0, ended=False,
+        retired=page_of(11),
+    )  # fmt: skip
+    parts: Any = looked._parts
+    parts.orchestrator.view = lambda: crew
+    delivered = {CameraId("a"): 1, CameraId("gone"): 4, CameraId("other"): 2}
+    parts.orchestrator.wiring.send.counts = SimpleNamespace(delivered_of=lambda: delivered)
+    parts.watch.sync.listed = [Camera(CameraId("a"), "A", "rtsp://a")]
+
+    (listed,), others = looked.cameras(), looked.others()
+
+    assert (listed["delivered"], others["delivered"]) == (1, 6)
+    detected = [one["ledger"]["frames"]["detected"] for one in (listed, others)]
+    assert detected == [5, 18]
+    assert sum(detected) == crew.ledger.frames[FrameFate.DETECTED]
+    assert looked.captures_by_camera() == {"a": {CaptureState.PENDING: 1}, "gone": {CaptureState.PENDING: 2}}
 
 
 def test_the_status_page_is_plain() -> None:

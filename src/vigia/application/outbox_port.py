@@ -283,6 +283,10 @@ class OutboxDesk(Protocol):
         """
         ...
 
+    def counts_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """How many captures of each camera are kept now in each state; a state without any is left out. Cheap."""
+        ...
+
     def entry(self, capture_id: CaptureId) -> OutboxEntry | None:
         """One capture; None when it is unknown or no longer kept."""
         ...

@@ -59,6 +59,18 @@ class SiteView(Probed, Protocol):
         """Every camera of the list: what it is, what it does, and what it did."""
         ...
 
+    def others(self) -> Mapping[str, Any]:
+        """What was counted that is no listed camera's: ``ledger`` and ``delivered``, as in ``cameras``.
+
+        Of cameras that were taken out of the list, and of what they did before they came back; where several vigias
+        share an outbox, deliveries for other vigias' cameras too.
+        """
+        ...
+
+    def captures_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """How many captures of each camera lie on disk in each state, of cameras that are not listed too. Cheap."""
+        ...
+
     def captures(self, query: CaptureQuery) -> Sequence[Mapping[str, Any]]:
         """Captures, the oldest first."""
         ...

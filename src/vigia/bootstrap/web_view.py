@@ -3,7 +3,7 @@
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,9 @@ from vigia.application.use_cases.stream_camera import CameraState
 from vigia.bootstrap.camera_watch import CameraWatch
 from vigia.bootstrap.gallery import RunGallery
 from vigia.bootstrap.status_page import camera_page
-from vigia.bootstrap.web_pages import capture_page, status_page
+from vigia.bootstrap.web_pages import capture_page, ledger_page, status_page
 from vigia.domain.camera import CameraId
-from vigia.domain.capture import CaptureId
+from vigia.domain.capture import CaptureId, CaptureState
 from vigia.infrastructure.clients.findface_async import FindfaceMultiAsync
 from vigia.infrastructure.config import Settings
 from vigia.infrastructure.logging.async_handler import AsyncHandler
@@ -86,6 +86,25 @@ class RunView:
             | {"delivered": delivered.get(camera.id, 0)}
             for camera in parts.watch.sync.listed
         ]
+
+    def others(self) -> dict[str, Any]:
+        """What was counted that is no listed camera's. See ``SiteView``."""
+        parts = self._parts
+        listed = {camera.id for camera in parts.watch.sync.listed}
+        view = parts.orchestrator.view()
+        page = view.retired
+        for status in view.details:
+            if status.id not in listed:
+                page = page.plus(status.page)
+        delivered = parts.orchestrator.wiring.send.counts.delivered_of()
+        return {
+            "ledger": ledger_page(page),
+            "delivered": sum(count for camera_id, count in delivered.items() if camera_id not in listed),
+        }
+
+    def captures_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """How many captures of each camera lie on disk in each state."""
+        return self._parts.outbox.counts_by_camera()
 
     def captures(self, query: CaptureQuery) -> list[dict[str, Any]]:
         """Captures, the oldest first."""

@@ -1,6 +1,8 @@
 """What is read of the outbox in memory: its rows by filters, one row, a picture."""
 
 import threading
+from collections import Counter
+from collections.abc import Mapping
 from itertools import islice
 
 from vigia.application.errors import OutboxCorrupt, OutboxUnavailable
@@ -66,6 +68,15 @@ class MemoryBooks:
                 and (quality_min is None or row.capture.quality >= quality_min)
             )
             return [entry_of(row, now_s) for row in islice(found, limit)]
+
+    def counts_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """Rows of each camera in each state."""
+        counts: dict[CameraId, Counter[CaptureState]] = {}
+        with self._lock:
+            self._check()
+            for row in self._rows.values():
+                counts.setdefault(row.capture.camera_id, Counter())[row.state] += 1
+        return counts
 
     def entry(self, capture_id: CaptureId) -> OutboxEntry | None:
         """One capture; None when it is not kept."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from vigia.application.errors import ConfigurationError, OutboxUnavailable
 from vigia.infrastructure.outbox.directory import FILE_MODE, sync_directory
 from vigia.infrastructure.outbox.fault_points import FaultPoint, no_fault
-from vigia.infrastructure.outbox.schema import migrate, require_newest
+from vigia.infrastructure.outbox.schema import index_names, migrate, require_newest
 
 CACHE_KIB = 512
 """Pages that each connection keeps. What is due lies in a few of them; SQLite's 2 MB would only fill up with rows that
@@ -54,6 +54,8 @@ class OutboxDatabase:
             self._prepare(self._writer, beside=beside)
             self._reader = self._connect()
             self._reader.execute("PRAGMA query_only = ON")
+            self.indices = index_names(self._reader)
+            """Those that may be named in a query. Never changes."""
             if not beside:
                 sync_directory(path.parent)
         except (sqlite3.Error, OSError) as error:

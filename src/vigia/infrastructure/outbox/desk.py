@@ -1,6 +1,6 @@
 """What a person, the report and the upkeep ask of the outbox on SQLite: the half without senders."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vigia.application.errors import CaptureUnknown, OutboxCorrupt, OutboxUnavailable, PictureGone
 from vigia.application.ports import Clock, OutboxEntry, OutboxStats, OutboxTally, SweepReport, VerifyReport
@@ -14,6 +14,7 @@ from vigia.infrastructure.outbox.database import OutboxDatabase
 from vigia.infrastructure.outbox.full_alarm import FullAlarm
 from vigia.infrastructure.outbox.picture_files import PictureFiles
 from vigia.infrastructure.outbox.rows import add_to_tally, count_forgotten, to_entry
+from vigia.infrastructure.outbox.schema import NEWEST, NEWEST_OF_CAMERA, NEWEST_OF_STATE
 from vigia.infrastructure.outbox.verification import verify
 
 logger = get_logger("vigia.outbox")
@@ -24,15 +25,22 @@ SELECT * FROM capture WHERE seq > :after AND (:state IS NULL OR state = :state)
 AND (:camera IS NULL OR camera_id = :camera) AND (:older IS NULL OR committed_at <= :older)
 AND (:younger IS NULL OR committed_at > :younger) ORDER BY seq LIMIT :limit
 """
-# The index holds all that is asked for, so that a rare camera costs no look at the rows that are passed over;
-# SQLite would take the rows themselves, as they lie in this order too.
 _NEWEST = """
 SELECT * FROM capture WHERE seq IN (
-    SELECT seq FROM capture INDEXED BY capture_newest WHERE seq < :before AND (:state IS NULL OR state = :state)
-    AND (:camera IS NULL OR camera_id = :camera) AND (:quality IS NULL OR quality >= :quality)
-    ORDER BY seq DESC LIMIT :limit
+    SELECT seq FROM capture {index} WHERE seq < :before{filters} ORDER BY seq DESC LIMIT :limit
 ) ORDER BY seq DESC
 """
+_FILTERS = {
+    "state": " AND state = :state",
+    "camera": " AND camera_id = :camera",
+    "quality": " AND quality >= :quality",
+}
+# In the order of the camera's index: to group by the state too would sort all of it.
+_COUNTS = (
+    "SELECT camera_id, "  # noqa: S608 - constant text
+    + ", ".join(f"count(*) FILTER (WHERE state = '{state}') AS {state}" for state in CaptureState)
+    + " FROM capture GROUP BY camera_id"
+)
 SEQ_MAX = 2**63 - 1
 
 
@@ -116,10 +124,17 @@ class SqliteDesk:
             "quality": quality_min,
             "limit": limit,
         }
+        asked = [name for name in _FILTERS if places[name] is not None]
         with self._database.reading() as connection:
-            rows = connection.execute(_NEWEST, places).fetchall()
+            rows = connection.execute(newest_text(asked, self._database.indices), places).fetchall()
         now = self._now()
         return [to_entry(row, now=now, location=str(self._pictures.path(row["file"]))) for row in rows]
+
+    def counts_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """Rows of each camera in each state. See the port."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_COUNTS).fetchall()
+        return {CameraId(row["camera_id"]): {state: row[state] for state in CaptureState if row[state]} for row in rows}
 
     def entry(self, capture_id: CaptureId) -> OutboxEntry | None:
         """One capture. See the port."""
@@ -240,6 +255,21 @@ class SqliteDesk:
                 self._pictures.remove(file)
             except OSError as error:
                 logger.warning("a picture of the outbox cannot be deleted: %s", error)
+
+
+def newest_text(asked: Collection[str], indices: Collection[str]) -> str:
+    """The query for the newest captures by these filters.
+
+    It names the index that passes over the fewest rows: those of the camera, those of the state, or an index that holds
+    the quality too. SQLite would take the rows themselves, as they lie in the order that is wanted.
+
+    Args:
+        asked: ``state``, ``camera``, ``quality``.
+        indices: that the database has.
+    """
+    index = NEWEST_OF_CAMERA if "camera" in asked else NEWEST_OF_STATE if "state" in asked else NEWEST
+    named = f"INDEXED BY {index}" if index in indices else ""
+    return _NEWEST.format(index=named, filters="".join(_FILTERS[name] for name in asked))
 
 
 def require_state(capture_id: CaptureId, state: str | None, expected: CaptureState) -> None:

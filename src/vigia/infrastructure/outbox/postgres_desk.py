@@ -1,5 +1,6 @@
 """What a person, the report and the upkeep ask of the outbox on PostgreSQL: the half without senders."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from vigia.application.errors import OutboxCorrupt, PictureGone
@@ -38,12 +39,15 @@ _ENTRIES = (
     "AND (%(older)s::float8 IS NULL OR committed_at <= %(older)s) "
     "AND (%(younger)s::float8 IS NULL OR committed_at > %(younger)s) ORDER BY seq LIMIT %(limit)s"
 )
+# Of a finished state ``ended_at`` is set: said, so that the index of the finished ones can be used.
 _NEWEST = (
     f"SELECT {_COLUMNS} FROM capture WHERE seq IN (SELECT seq FROM capture "  # noqa: S608 - constant text
     "WHERE (%(before)s::bigint IS NULL OR seq < %(before)s) "
-    "AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(camera)s::text IS NULL OR camera_id = %(camera)s) "
+    "AND (%(state)s::text IS NULL OR state = %(state)s) AND (NOT %(finished)s::bool OR ended_at IS NOT NULL) "
+    "AND (%(camera)s::text IS NULL OR camera_id = %(camera)s) "
     "AND (%(quality)s::float8 IS NULL OR quality >= %(quality)s) ORDER BY seq DESC LIMIT %(limit)s) ORDER BY seq DESC"
 )
+_COUNTS = "SELECT camera_id, state, count(*) AS captures FROM capture GROUP BY camera_id, state"
 _ENTRY = f"SELECT {_COLUMNS} FROM capture WHERE id = %(id)s"  # noqa: S608 - constant text
 _PICTURE = (
     "SELECT c.id, c.file_bytes, c.sha256, p.data FROM capture AS c LEFT JOIN picture AS p USING (seq) "
@@ -137,6 +141,7 @@ class PostgresDesk:
         places: dict[str, Any] = {
             "before": before,
             "state": None if state is None else str(state),
+            "finished": state in FINISHED,
             "camera": camera_id,
             "quality": quality_min,
             "limit": limit,
@@ -144,6 +149,15 @@ class PostgresDesk:
         with self._connections.reading() as session:
             rows = session.execute(_NEWEST, places).fetchall()
         return [to_entry(row, now=session.now, location="") for row in rows]
+
+    def counts_by_camera(self) -> Mapping[CameraId, Mapping[CaptureState, int]]:
+        """Rows of each camera in each state. See the port."""
+        with self._connections.reading() as session:
+            rows = session.execute(_COUNTS).fetchall()
+        counts: dict[CameraId, dict[CaptureState, int]] = {}
+        for row in rows:
+            counts.setdefault(CameraId(row["camera_id"]), {})[CaptureState(row["state"])] = row["captures"]
+        return counts
 
     def entry(self, capture_id: CaptureId) -> OutboxEntry | None:
         """One capture. See the port."""

@@ -1,7 +1,8 @@
 """The outbox's tables on PostgreSQL, their versions, and how an older schema becomes a newer one.
 
 To change the tables, append a script to ``MIGRATIONS``; never edit an old one. Others may run the version before on
-the same tables meanwhile: add columns with defaults, take nothing away.
+the same tables meanwhile: add columns with defaults, take nothing away. An index alone is no new version: see
+``INDICES``.
 """
 
 from contextlib import closing
@@ -121,18 +122,23 @@ CREATE TRIGGER capture_changed AFTER UPDATE ON capture
     FOR EACH STATEMENT EXECUTE FUNCTION capture_changed();
 """
 
-_VERSION_2 = """
-CREATE INDEX capture_newest ON capture (seq, state, camera_id, quality);  -- of what is read newest first
-"""
-
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
 """``MIGRATIONS[n]`` makes version n + 1 of version n."""
+INTERIM_VERSION = 2
+"""What some schemas of version 1 say, from days when an index was taken for a version; they are version 1 again when
+they are opened. The next version is 3, after an empty script."""
+INDICES = {
+    "capture_newest": "CREATE INDEX IF NOT EXISTS capture_newest ON capture (seq, state, camera_id, quality)",
+    "capture_of_camera": "CREATE INDEX IF NOT EXISTS capture_of_camera ON capture (camera_id, seq, state, quality)",
+}
+"""Of what is read newest first: made when a schema is opened that lacks them. They are no part of the version, as a
+vigia that knows nothing of them works on the same tables all the same."""
 
 
 def migrate(
     connection: Connection, address: PostgresAddress, schema: str, *, migrations: tuple[str, ...] = MIGRATIONS
 ) -> int:
-    """Bring a schema to the newest version, in one transaction; several vigias may do so at once.
+    """Bring a schema to the newest version and make the indices it lacks, in one transaction; several may at once.
 
     Returns:
         The version it had before; 0 when there was none.
@@ -155,7 +161,11 @@ def migrate(
             before = version or 0
             for script in migrations[before:]:
                 connection.execute(script.encode())
-            if before < len(migrations):
+            there = _index_names(connection, schema)  # to ask for one that is there waits for all who write
+            for index, text in INDICES.items():
+                if index not in there:
+                    connection.execute(text.encode())
+            if _stored(connection) != len(migrations):
                 connection.execute("UPDATE vigia_outbox SET version = %s", (len(migrations),))
     except psycopg.Error as error:
         raise ConfigurationError(
@@ -220,8 +230,8 @@ def _version(connection: Connection, address: PostgresAddress, schema: str) -> i
         return None
     if "vigia_outbox" not in known:
         raise ConfigurationError("%(path)s is a database, but not an outbox of vigia", path=f"{address}/{schema}")
-    row = connection.execute("SELECT version FROM vigia_outbox").fetchone()
-    version = 0 if row is None else int(row["version"])
+    stored = _stored(connection)
+    version = INTERIM_VERSION - 1 if stored == INTERIM_VERSION else stored
     if version > len(MIGRATIONS):
         raise ConfigurationError(
             "the outbox %(path)s was made by a newer vigia (version %(version)d, this one knows %(known)d)",
@@ -230,6 +240,16 @@ def _version(connection: Connection, address: PostgresAddress, schema: str) -> i
             known=len(MIGRATIONS),
         )
     return version
+
+
+def _stored(connection: Connection) -> int:
+    row = connection.execute("SELECT version FROM vigia_outbox").fetchone()
+    return 0 if row is None else int(row["version"])
+
+
+def _index_names(connection: Connection, schema: str) -> set[str]:
+    rows = connection.execute("SELECT indexname AS name FROM pg_indexes WHERE schemaname = %s", (schema,))
+    return {row["name"] for row in rows}
 
 
 def _exists(connection: Connection, schema: str) -> bool:

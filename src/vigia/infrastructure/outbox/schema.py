@@ -1,7 +1,7 @@
 """The outbox's tables, their versions, and how an older file becomes a newer one.
 
 ``user_version`` holds the version. To change the tables, append a script to ``MIGRATIONS``; never edit an old one:
-files in the field were made by it.
+files in the field were made by it. An index alone is no new version: see ``INDICES``.
 """
 
 import sqlite3
@@ -98,16 +98,25 @@ CREATE TRIGGER capture_changed AFTER UPDATE OF state, picture_kept, file_bytes O
 END;
 """
 
-_VERSION_3 = """
-CREATE INDEX capture_newest ON capture (seq, state, camera_id, quality); -- of what is read newest first
-"""
-
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """``MIGRATIONS[n]`` makes version n + 1 of version n."""
+INTERIM_VERSION = 3
+"""What some files of version 2 say, from days when an index was taken for a version; they are version 2 again when they
+are opened. The next version is 4, after an empty script."""
+
+NEWEST = "capture_newest"
+NEWEST_OF_CAMERA = "capture_of_camera"
+NEWEST_OF_STATE = "capture_by_state"
+INDICES = {
+    NEWEST: f"CREATE INDEX IF NOT EXISTS {NEWEST} ON capture (seq, state, camera_id, quality);",
+    NEWEST_OF_CAMERA: f"CREATE INDEX IF NOT EXISTS {NEWEST_OF_CAMERA} ON capture (camera_id, seq, state, quality);",
+}
+"""Of what is read newest first: made when a file is opened that lacks them. They are no part of the version, as a vigia
+that knows nothing of them reads and writes the file all the same."""
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, migrations: tuple[str, ...] = MIGRATIONS) -> int:
-    """Bring a database to the newest version, each step in a transaction of its own.
+    """Bring a database to the newest version, each step in a transaction of its own; then make the indices it lacks.
 
     Returns:
         The version it had before.
@@ -116,7 +125,8 @@ def migrate(connection: sqlite3.Connection, path: Path, *, migrations: tuple[str
         ConfigurationError: a newer vigia made the file, or it is not an outbox at all.
         sqlite3.Error: it could not be written; the steps done so far stay.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    stored = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    version = _meant(stored)
     application_id = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if version > len(migrations):
         raise ConfigurationError(
@@ -129,16 +139,11 @@ def migrate(connection: sqlite3.Connection, path: Path, *, migrations: tuple[str
     if not fresh and application_id != APPLICATION_ID:
         raise ConfigurationError("%(path)s is a database, but not an outbox of vigia", path=path)
     for number, script in enumerate(migrations[version:], start=version + 1):
-        # executescript commits what is open, so that the transaction has to be part of the script.
-        try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\n"
-                f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.rollback()
-            raise
+        _run(connection, f"{script}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};")
+    there = index_names(connection)
+    missing = [text for name, text in INDICES.items() if name not in there]
+    if missing or stored == INTERIM_VERSION:
+        _run(connection, "\n".join([*missing, f"PRAGMA user_version = {len(migrations)};"]))
     return version
 
 
@@ -148,7 +153,7 @@ def require_newest(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         ConfigurationError: it is another version's, or no outbox.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    version = _meant(int(connection.execute("PRAGMA user_version").fetchone()[0]))
     if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         raise ConfigurationError("%(path)s is a database, but not an outbox of vigia", path=path)
     if version != len(MIGRATIONS):
@@ -159,3 +164,22 @@ def require_newest(connection: sqlite3.Connection, path: Path) -> None:
             version=version,
             known=len(MIGRATIONS),
         )
+
+
+def index_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """The indices that a database has: one that an older vigia runs on may lack some."""
+    return frozenset(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'"))
+
+
+def _meant(version: int) -> int:
+    return INTERIM_VERSION - 1 if version == INTERIM_VERSION else version
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Run a script as one transaction: executescript commits what is open, so that it has to be part of the script."""
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.rollback()
+        raise

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from vigia.application.site_view import CaptureQuery, SiteView
+from vigia.domain.camera import CameraId
 from vigia.domain.capture import CaptureState
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.captures import captures_address
@@ -17,19 +17,24 @@ from vigia.infrastructure.web.dashboard.why_words import CAPTURES, FRAMES, REASO
 
 CAMERA: Final = mark("Camera")
 ALL: Final = mark("all cameras")
+OTHERS: Final = mark("cameras no longer listed")
+OTHERS_MEANING: Final = mark(
+    "What cameras did before they were taken out of the list, and what lies on disk of cameras that are not in it."
+)
 GROUPS: Final = (
     ("frames", mark("Frames"), FRAMES),
     ("tracks", mark("Tracks: passages of a face"), TRACKS),
     ("captures", mark("Captures"), CAPTURES),
 )
 TABLE: Final = mark("Where everything ended, by camera")
-COUNTED_MAX: Final = 500
-"""Captures of a state that are counted by camera; more are told as ``500+``."""
 _WAITING: Final = (CaptureState.PENDING, CaptureState.LEASED)
 _ENDED: Final = (CaptureState.REFUSED, CaptureState.DEAD)
 
 Counts = Mapping[str, int]
 """What one row holds: ``group.column`` → count."""
+_TOTAL: Final = ""
+_NOT_LISTED: Final = "\0"
+"""Rows that are no camera's. No camera has such a name."""
 
 
 def why_address(*, camera: str = "", reason: str = "") -> str:
@@ -52,18 +57,43 @@ def counts_of(camera: Mapping[str, Any]) -> dict[str, int]:
     return counts
 
 
-def on_disk(view: SiteView) -> tuple[dict[str, Counter[str]], frozenset[str]]:
-    """Captures that lie on disk, by camera and column; and the columns with more than are counted. Reads the disk."""
+def on_disk(kept: Mapping[CameraId, Mapping[CaptureState, int]]) -> dict[str, Counter[str]]:
+    """Captures that lie on disk, by camera and column. Delivered ones are counted since the start, not on disk."""
     found: dict[str, Counter[str]] = {}
-    full = set()
-    for state in (*_WAITING, *_ENDED):
-        key = "captures.waiting" if state in _WAITING else f"captures.{state.value}"
-        rows = view.captures(CaptureQuery(state=state, limit=COUNTED_MAX))
-        if len(rows) >= COUNTED_MAX:
-            full.add(key)
-        for row in rows:
-            found.setdefault(str(row["camera"]), Counter())[key] += 1
-    return found, frozenset(full)
+    for camera_id, counts in kept.items():
+        columns = found.setdefault(camera_id, Counter())
+        for state in (*_WAITING, *_ENDED):
+            columns["captures.waiting" if state in _WAITING else f"captures.{state.value}"] += counts.get(state, 0)
+    return found
+
+
+def drawn_rows(
+    ctx: PageContext, cameras: Sequence[Mapping[str, Any]], others: Mapping[str, Any], disk: Mapping[str, Counts]
+) -> dict[str, Drawing]:
+    """The table's rows by name: the total first, then each camera; last what is no listed camera's, if there is any.
+
+    Args:
+        ctx: for the language.
+        cameras: those of the list.
+        others: ``ledger`` and ``delivered`` of what is no listed camera's.
+        disk: what lies on disk, of cameras that are not listed too.
+    """
+    listed = {str(camera["id"]): camera for camera in cameras}
+    total: Counter[str] = Counter()
+    rows: dict[str, Drawing] = {_TOTAL: ""}  # its place
+    for name, camera in listed.items():
+        counts = Counter(counts_of(camera)) + Counter(disk.get(name, {}))
+        total += counts
+        rows[name] = _drawn_row(ctx, name, str(camera["name"]), counts)
+    rest = Counter(counts_of(others))
+    for name, columns in disk.items():
+        if name not in listed:
+            rest.update(columns)
+    if any(rest.values()):
+        total += rest
+        rows[_NOT_LISTED] = _drawn_row(ctx, _NOT_LISTED, ctx.say(OTHERS), rest)
+    rows[_TOTAL] = _drawn_row(ctx, _TOTAL, ctx.say(ALL), total)
+    return rows
 
 
 class LedgerTable:
@@ -80,16 +110,9 @@ class LedgerTable:
             Sketch(_head(ctx))
             self._body = node("tbody")
 
-    def tell(self, cameras: Sequence[Mapping[str, Any]], disk: Mapping[str, Counts], full: frozenset[str]) -> None:
-        """Show what is now."""
-        total: Counter[str] = Counter()
-        rows: dict[str, Drawing] = {"": ""}  # the total's place is the first
-        for camera in cameras:
-            name = str(camera["id"])
-            counts = Counter(counts_of(camera)) + Counter(disk.get(name, {}))
-            total += counts
-            rows[name] = self._drawing(name, str(camera["name"]), counts, full)
-        rows[""] = self._drawing("", self._ctx.say(ALL), total, full)
+    def tell(self, cameras: Sequence[Mapping[str, Any]], others: Mapping[str, Any], disk: Mapping[str, Counts]) -> None:
+        """Show what is now: see ``drawn_rows``."""
+        rows = drawn_rows(self._ctx, cameras, others, disk)
         if list(rows) != self._names:
             self._names = list(rows)
             self._body.clear()
@@ -98,21 +121,22 @@ class LedgerTable:
         for name, drawing in rows.items():
             self._rows[name].tell(drawing)
 
-    def _drawing(self, camera: str, name: str, counts: Counts, full: frozenset[str]) -> Drawing:
-        cells = [draw("th", name, scope="row")]
-        for group, _, columns in GROUPS:
-            for place, column in enumerate(columns):
-                key = f"{group}.{column.key}"
-                count = counts.get(key, 0)
-                link = draw(
-                    "a",
-                    number(count, self._ctx.language) + ("+" if count and key in full else ""),
-                    classes=f"vg-cell vg-cell--{column.kind or 'plain'}" if count else "vg-cell vg-cell--none",
-                    href=_address(group, column, camera) if count else None,
-                    testid=f"cell-{camera or 'all'}-{column.key}",
-                )
-                cells.append(draw("td", link, classes="vg-num vg-ledger__edge" if place == 0 else "vg-num"))
-        return draw("tr", *cells, classes="" if camera else "vg-ledger__total")
+
+def _drawn_row(ctx: PageContext, row: str, name: str, counts: Counts) -> Drawing:
+    told_as = {_TOTAL: "all", _NOT_LISTED: "others"}.get(row, row)
+    cells = [draw("th", name, scope="row", title=ctx.say(OTHERS_MEANING) if row == _NOT_LISTED else None)]
+    for group, _, columns in GROUPS:
+        for place, column in enumerate(columns):
+            count = counts.get(f"{group}.{column.key}", 0)
+            link = draw(
+                "a",
+                number(count, ctx.language),
+                classes=f"vg-cell vg-cell--{column.kind or 'plain'}" if count else "vg-cell vg-cell--none",
+                href=_address(group, column, row) if count and row != _NOT_LISTED else None,
+                testid=f"cell-{told_as}-{column.key}",
+            )
+            cells.append(draw("td", link, classes="vg-num vg-ledger__edge" if place == 0 else "vg-num"))
+    return draw("tr", *cells, classes="vg-ledger__total" if row == _TOTAL else "")
 
 
 def _head(ctx: PageContext) -> Drawing:

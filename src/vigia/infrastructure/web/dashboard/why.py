@@ -70,18 +70,19 @@ class _Now:
     """What the page reads at once."""
 
     cameras: Sequence[Mapping[str, Any]]
+    others: Mapping[str, Any]
+    """What was counted that is no listed camera's."""
     disk: Mapping[str, Counts]
-    full: frozenset[str]
     unsent: Sequence[Mapping[str, Any]]
     refused: Sequence[Mapping[str, Any]]
 
 
 def _read(parts: DashboardParts, wish: Wish) -> _Now:
-    disk, full = on_disk(parts.view)
+    view = parts.view
     camera = CameraId(wish.camera) if wish.camera else None
     refused = parts.gallery.feed(FeedQuery(CaptureState.REFUSED, camera, limit=REFUSED_SHOWN))
     unsent = [] if wish.reason == SKIPPED_KEY else parts.gallery.unsent(wish.query())
-    return _Now(parts.view.cameras(), disk, full, unsent, refused)
+    return _Now(view.cameras(), view.others(), on_disk(view.captures_by_camera()), unsent, refused)
 
 
 async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
@@ -93,9 +94,11 @@ async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
         node("p", ctx.say(INTRO), classes="vg-muted")
         with node("section", classes="vg-card vg-card--wide"):
             table = LedgerTable(ctx)
-        table.tell(now.cameras, now.disk, now.full)
+        table.tell(now.cameras, now.others, now.disk)
         with node("section", classes="vg-stack", id="examples"):
-            skips = Sketch(drawn_skips(ctx, now.cameras, wish.camera)) if wish.reason == SKIPPED_KEY else None
+            skips = (
+                Sketch(drawn_skips(ctx, now.cameras, now.others, wish.camera)) if wish.reason == SKIPPED_KEY else None
+            )
             examples = Examples(ctx, wish)
             if skips is None:
                 await examples.begin(now)
@@ -104,21 +107,23 @@ async def build(ctx: PageContext, asked: Mapping[str, str]) -> None:
 
         async def step() -> None:
             fresh = await off_loop(_read, ctx.parts, wish)
-            table.tell(fresh.cameras, fresh.disk, fresh.full)
+            table.tell(fresh.cameras, fresh.others, fresh.disk)
             if skips is None:
                 examples.count_new(fresh.unsent)
             else:
-                skips.tell(drawn_skips(ctx, fresh.cameras, wish.camera))
+                skips.tell(drawn_skips(ctx, fresh.cameras, fresh.others, wish.camera))
 
         every(STEP_S, step)
 
 
-def drawn_skips(ctx: PageContext, cameras: Sequence[Mapping[str, Any]], camera_id: str) -> Drawing:
-    """Why frames of one camera, or of all, were not looked at."""
+def drawn_skips(
+    ctx: PageContext, cameras: Sequence[Mapping[str, Any]], others: Mapping[str, Any], camera_id: str
+) -> Drawing:
+    """Why frames of one camera, or of all, those that are no longer listed too, were not looked at."""
+    asked = [camera for camera in cameras if camera["id"] == camera_id] if camera_id else [*cameras, others]
     counts: Counter[str] = Counter()
-    for camera in cameras:
-        if camera_id in ("", camera["id"]):
-            counts.update(camera.get("ledger", {}).get("skip_reasons", {}))
+    for camera in asked:
+        counts.update((camera.get("ledger") or {}).get("skip_reasons", {}))
     rows = []
     for reason, count in counts.most_common():
         name, meaning = SKIPS.get(reason, (reason, ""))
