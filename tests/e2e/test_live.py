@@ -132,3 +132,17 @@ def test_a_wall_of_pictures(live_page: LivePage) -> None:
 
     assert live_page.order("end sessions") == "ok"
     page.wait_for_url("**/login**", timeout=20_000)
+
+
+def test_an_old_browser_shows_pictures_and_one_that_cannot_says_so(live_page: LivePage) -> None:
+    page = live_page.page
+    live_page.wait_state("cam1", "live")
+    page.add_init_script("delete AbortSignal.any; delete AbortSignal.timeout;")
+    page.reload()
+    assert page.evaluate("AbortSignal.any === undefined && AbortSignal.timeout === undefined")
+    live_page.wait_state("cam1", "live")
+    page.add_init_script("window.createImageBitmap = undefined;")
+    page.reload()
+    live_page.wait_state("cam1", "broken")
+    assert live_page.text("cam1", "state") == "This browser cannot show the live pictures; a newer one can"
+    assert len(live_page.errors) == 1, "in its console once"

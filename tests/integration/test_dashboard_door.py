@@ -70,3 +70,14 @@ def test_a_page_that_only_reads_is_idle(site: WebSite, said: str, lasts: bool) -
         site.clock.advance(400.0)
         kind = asyncio.run(socket.receive())["type"]
     assert kind == ("websocket.receive" if lasts else "websocket.disconnect")
+
+
+@pytest.mark.parametrize(("path", "lasts"), [("/api/history", False), ("/api/status", True)])
+def test_charts_that_are_only_open_are_no_use_of_the_session(site: WebSite, path: str, lasts: bool) -> None:
+    with site.client() as client:
+        log_in(client)
+        for _ in range(2):  # 600 s without use end a session
+            site.clock.advance(290.0)
+            assert client.get(path).status_code == 200
+        site.clock.advance(290.0)
+        assert client.get(path).status_code == (200 if lasts else 401)

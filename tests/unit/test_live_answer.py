@@ -1,12 +1,19 @@
 """The answer with live pictures: sent piece by piece, and let go where nobody reads."""
 
 import asyncio
+import json
 
 import pytest
+from starlette.responses import Response
 from starlette.types import Message
 
+from vigia.application.live_pictures import LivePictures
+from vigia.application.live_tap import LiveTap
+from vigia.domain.camera import CameraId
+from vigia.infrastructure.clock import SystemClock
+from vigia.infrastructure.video.live_jpeg import SwscaleSmallJpegs
 from vigia.infrastructure.web import api_live
-from vigia.infrastructure.web.api_live import LiveAnswer, Turnstile
+from vigia.infrastructure.web.api_live import ASKING_MAX, WAITING_MAX, LiveAnswer, LiveApi, Turnstile
 
 PARTS = [b"head", b"one", b"two"]
 
@@ -88,3 +95,23 @@ def test_a_turnstile_has_so_many_places() -> None:
     assert [turnstile.enter() for _ in range(3)] == [True, True, False]
     turnstile.leave()
     assert turnstile.enter()
+
+
+def is_busy(answer: Response) -> bool:
+    content = bytes(answer.body)
+    return bool(json.loads(content[4 : 4 + int.from_bytes(content[:4], "big")]).get("busy"))
+
+
+def test_who_waits_for_a_picture_takes_no_place_of_those_that_are_answered() -> None:
+    async def scene() -> None:
+        clock = SystemClock()
+        tap = LiveTap(clock, fps=3.0)
+        tap.slot(CameraId("cam1"))  # known, and without a picture: everybody waits
+        api = LiveApi(LivePictures(tap, SwscaleSmallJpegs(), clock=clock))
+        asked = [api.live(cameras="cam1", calm=True) for _ in range(WAITING_MAX + 1)]
+        busy = [is_busy(answer) for answer in await asyncio.gather(*asked)]
+        assert WAITING_MAX > ASKING_MAX
+        assert busy == [False] * WAITING_MAX + [True]
+        assert not is_busy(await api.live(cameras="cam1", calm=True)), "there is room again"
+
+    asyncio.run(scene())

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from vigia.infrastructure.web.devices import DEVICES_OF_ONE_MAX, DeviceStore
 from vigia.infrastructure.web.headers import host_is_ours, origin_matches
 from vigia.infrastructure.web.lockout import ENTRIES_MAX, FORGET_S, FREE_FAILURES, PAUSE_MAX_S, LockOut
 from vigia.infrastructure.web.login import safe_path
-from vigia.infrastructure.web.sessions import SESSIONS_MAX, SESSIONS_OF_ONE_MAX, SessionStore
+from vigia.infrastructure.web.sessions import SESSIONS_MAX, SESSIONS_OF_ONE_MAX, Session, SessionStore
 from vigia.infrastructure.web.texts import chosen_language
 from vigia.infrastructure.web.users import FIRST_USER, HASHER, KEEP_S, Role, User, UserFile
 from vigia.testing.memory_outbox import MemoryOutbox
@@ -104,6 +105,35 @@ def test_a_file_that_is_not_ours_lets_nobody_in_and_is_left_alone(
         with pytest.raises(ConfigurationError):
             act()
     assert users.path.read_text() == content
+
+
+def test_a_session_is_held_until_it_ends_in_any_way(users: UserFile, clock: SimClock) -> None:
+    store = SessionStore(users, clock=clock, idle_s=60.0, absolute_s=600.0)
+    olga = some_user(users)
+
+    def opened() -> tuple[str, Session]:
+        token, session = store.open(olga, address="a")
+        assert store.holds(session)
+        return token, session
+
+    token, session = opened()
+    _, other = opened()
+    store.close(token)
+    assert not store.holds(session)
+    assert store.holds(other), "only the very one that was ended"
+    assert not store.holds(replace(other)), "nor one that only looks like it"
+    clock.advance(40.0)
+    assert store.holds(other)
+    clock.advance(20.0)  # asking was no use
+    assert not store.holds(other)
+    _, session = opened()
+    olga = users.set_password("olga", PASSWORD, role=Role.VIEWER, now_utc=AT)
+    assert not store.holds(session)
+    token, session = opened()
+    for _ in range(11):
+        clock.advance(55.0)
+        store.find(token)
+    assert not store.holds(session)
 
 
 def test_sessions_are_bounded_of_one_and_of_all(users: UserFile, clock: SimClock) -> None:

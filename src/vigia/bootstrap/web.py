@@ -10,7 +10,7 @@ from vigia.application.site_view import Probed
 from vigia.application.system_view import SystemView
 from vigia.application.use_cases.operate import OperateUseCase
 from vigia.bootstrap.gallery_pages import GalleryPages
-from vigia.bootstrap.reasons import told_reason
+from vigia.bootstrap.reasons import reason_in
 from vigia.bootstrap.web_entry import forget_first_password, tls_files, user_file
 from vigia.bootstrap.web_view import RunParts, RunView
 from vigia.infrastructure.config import Settings
@@ -96,7 +96,9 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
             "proxy reaches its port",
             chosen.host,
         )
-    pages = dashboard(DashboardParts(view, gallery, system, operate, clock, language, told_reason))
+    pages = dashboard(
+        DashboardParts(view, gallery, system, operate, clock, language, reason_in, still_in=sessions.holds)
+    )
     return WebServer(
         make_app(site, dashboard=pages),
         host=chosen.host,

@@ -43,6 +43,8 @@ SESSION_KEY: Final = "vigia_session"
 POLICY_VIOLATION: Final = 1008
 PINGS: Final = frozenset({"2", "3"})
 """Engine.IO's ping and pong."""
+UNUSED_PATHS: Final = frozenset({"/api/history"})
+"""What an open page asks for by itself: no use of the session. Live pictures are one: somebody watches."""
 RECEIPT: Final = '42["ack"'
 """What a page of the dashboard says by itself every few seconds: how far it has read."""
 _CLOSE: Final[Message] = {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""}
@@ -96,9 +98,11 @@ class AccessMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        # No route takes a line break for a part of a path: the router's patterns stop there, and pages with them.
+        scope["path"] = str(scope["path"]).replace("\n", "\N{REPLACEMENT CHARACTER}")
         headers = Headers(scope=scope)
         token = cookies(headers).get(self._rules.cookie(headers), "")
-        session = self._sessions.find(token)
+        session = self._sessions.find(token, used=scope["path"] not in UNUSED_PATHS)
         scope.setdefault("state", {})[SESSION_KEY] = session
         refusal = self._refusal(scope, headers, session)
         if scope["type"] == "websocket":

@@ -26,7 +26,9 @@ from vigia.domain.camera import CameraId
 CAMERAS_MAX: Final = 32
 """In one request."""
 ASKING_MAX: Final = 8
-"""Requests at once, those that are answered at the moment too: one a browser."""
+"""Answers that are made and sent at once."""
+WAITING_MAX: Final = 32
+"""Requests that wait for a picture, or to be answered: one a page. They hold no picture and cost little."""
 WAIT_S: Final = 1.0
 STILL_WAIT_S: Final = 3.0
 """A camera that nobody watched gives its first picture with its next frame; one of a slow camera takes a while."""
@@ -103,7 +105,7 @@ class Turnstile:
 class LiveApi:
     """Owner: the event loop, but for ``_encode``, which runs in a thread, one request at a time.
 
-    Bounds: ASKING_MAX requests; what ``LivePictures`` keeps.
+    Bounds: WAITING_MAX requests that wait and ASKING_MAX that are answered; what ``LivePictures`` keeps.
 
     Args:
         pictures: what is shown.
@@ -112,6 +114,7 @@ class LiveApi:
     def __init__(self, pictures: LivePictures) -> None:
         self._pictures = pictures
         self._turnstile = Turnstile(ASKING_MAX)
+        self._waiting = Turnstile(WAITING_MAX)
         self._turn = asyncio.Lock()
         self._sweep_timer: asyncio.TimerHandle | None = None
 
@@ -137,21 +140,29 @@ class LiveApi:
         ids = [CameraId(text) for text in dict.fromkeys(cameras.split(","))]
         if self._pictures.feed.interval_s <= 0.0:
             return _plain({"off": True, "seq": after, "cameras": []})
-        if not self._turnstile.enter():
-            if calm:
-                return _plain({"busy": True, "retry_after_s": RETRY_AFTER_S, "seq": after, "cameras": []})
-            raise HTTPException(429, "too_many_watch", headers={"retry-after": str(RETRY_AFTER_S)})
-        handed_on = False
+        if not self._waiting.enter():
+            return self._busy(after, calm=calm)
         try:
             known = self._watch(ids, width)
-            shots = await self._newer(ids, after) if known else []
-            files = await self._files(shots, width) if shots else []
-            head = {
-                "seq": max((shot.seq for shot, _ in files), default=after),
-                "interval_ms": round(1000.0 * (self._pictures.feed.interval_s if known else UNKNOWN_PAUSE_S)),
-                "unknown": [camera_id for camera_id in ids if camera_id not in known],
-                "cameras": [self._told(shot, jpeg) for shot, jpeg in files],
-            }
+            fresh = bool(known) and await self._newer(ids, after)
+            if fresh and not await self._room():
+                return self._busy(after, calm=calm)
+        finally:
+            self._waiting.leave()
+        pause_s = self._pictures.feed.interval_s if known else UNKNOWN_PAUSE_S
+        head: dict[str, Any] = {
+            "seq": after,
+            "interval_ms": round(1000.0 * pause_s),
+            "unknown": [camera_id for camera_id in ids if camera_id not in known],
+            "cameras": [],
+        }
+        if not fresh:
+            return _plain(head)
+        handed_on = False
+        try:
+            files = await self._files(self._fresh(ids, after), width)
+            head["seq"] = max((shot.seq for shot, _ in files), default=after)
+            head["cameras"] = [self._told(shot, jpeg) for shot, jpeg in files]
             answer = LiveAnswer([_head(head), *(jpeg.content for _, jpeg in files)], self._turnstile)
             handed_on = True
             return answer
@@ -166,13 +177,20 @@ class LiveApi:
         ids = [CameraId(camera_id)]
         if self._pictures.feed.interval_s <= 0.0:
             raise HTTPException(404, "no_picture")
-        if not self._turnstile.enter():
-            raise HTTPException(429, "too_many_watch", headers={"retry-after": str(RETRY_AFTER_S)})
+        if not self._waiting.enter():
+            raise _too_many()
         try:
             if not self._watch(ids, width):
                 raise HTTPException(404, "no_picture")
-            shots = await self._newer(ids, 0, wait_s=STILL_WAIT_S)
-            files = await self._files(shots, width)
+            fresh = await self._newer(ids, 0, wait_s=STILL_WAIT_S)
+            if fresh and not await self._room():
+                raise _too_many()
+        finally:
+            self._waiting.leave()
+        if not fresh:
+            raise HTTPException(404, "no_picture")
+        try:
+            files = await self._files(self._fresh(ids, 0), width)
         finally:
             self._turnstile.leave()
         if not files:
@@ -190,22 +208,39 @@ class LiveApi:
 
     def _sweep(self) -> None:
         self._sweep_timer = None
-        if self._pictures.sweep() or self._turnstile.inside:
+        if self._pictures.sweep() or self._turnstile.inside or self._waiting.inside:
             self._sweep_later()
 
-    async def _newer(self, ids: Sequence[CameraId], after: int, *, wait_s: float = WAIT_S) -> list[LiveShot]:
-        """Pictures newer than ``after``; a number from before this server began counts as none."""
-        feed, loop = self._pictures.feed, asyncio.get_running_loop()
+    async def _newer(self, ids: Sequence[CameraId], after: int, *, wait_s: float = WAIT_S) -> bool:
+        """Wait until there is a picture newer than ``after``. None is held meanwhile."""
+        loop = asyncio.get_running_loop()
         deadline_s = loop.time() + wait_s
-        while True:
-            latest = [shot for camera_id in ids if (shot := feed.latest(camera_id)) is not None]
-            if latest:
-                since = after if max(shot.seq for shot in latest) >= after else 0
-                if newer := [shot for shot in latest if shot.seq > since]:
-                    return newer
+        while not self._fresh(ids, after):
             if loop.time() >= deadline_s:
-                return []
+                return False
             await asyncio.sleep(POLL_S)
+        return True
+
+    def _fresh(self, ids: Sequence[CameraId], after: int) -> list[LiveShot]:
+        """Pictures newer than ``after``; a number from before this server began counts as none."""
+        latest = [shot for camera_id in ids if (shot := self._pictures.feed.latest(camera_id)) is not None]
+        since = after if max((shot.seq for shot in latest), default=0) >= after else 0
+        return [shot for shot in latest if shot.seq > since]
+
+    async def _room(self) -> bool:
+        """A place among those that are answered: many wait for the same picture, and all of them are woken by it."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + WAIT_S
+        while not self._turnstile.enter():
+            if loop.time() >= deadline_s:
+                return False
+            await asyncio.sleep(POLL_S)
+        return True
+
+    def _busy(self, after: int, *, calm: bool) -> Response:
+        if calm:
+            return _plain({"busy": True, "retry_after_s": RETRY_AFTER_S, "seq": after, "cameras": []})
+        raise _too_many()
 
     async def _files(self, shots: Sequence[LiveShot], width_px: int) -> list[tuple[LiveShot, LiveJpeg]]:
         async with self._turn:
@@ -244,6 +279,10 @@ def _box(box: LiveBox, width: int, height: int) -> dict[str, Any]:
 def _head(head: dict[str, Any]) -> bytes:
     text = json.dumps(head, separators=(",", ":")).encode()
     return len(text).to_bytes(4, "big") + text
+
+
+def _too_many() -> HTTPException:
+    return HTTPException(429, "too_many_watch", headers={"retry-after": str(RETRY_AFTER_S)})
 
 
 def _plain(head: dict[str, Any]) -> Response:

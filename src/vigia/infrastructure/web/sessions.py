@@ -105,6 +105,15 @@ class SessionStore:
             return None
         return kept.session
 
+    def holds(self, session: Session) -> bool:
+        """Whether this very session goes on: for who was let in before and acts now. Asking is no use of it."""
+        with self._lock:
+            kept = next((kept for kept in self._kept.values() if kept.session is session), None)
+            if kept is None or self._is_over(kept):
+                return False
+        user = self._users.find(session.user)  # may read a file: not under the lock
+        return user is not None and user.stamp == kept.stamp
+
     def close(self, token: str) -> None:
         """End a session. Idempotent."""
         with self._lock:

@@ -13,7 +13,7 @@ def _translations(language: str) -> gettext.NullTranslations:
 
 def say(text: str, language: str) -> str:
     """``text`` in ``language``; English when the catalogue does not know it."""
-    return _translations(language).gettext(text)
+    return _translations(language).gettext(text) if text else ""  # to gettext the empty one is the catalogue's head
 
 
 def chosen_language(*, asked: str, kept: str, accepts: str, default: str) -> str:

@@ -75,7 +75,7 @@ class Screen:
     def __init__(self, ctx: PageContext, camera: Mapping[str, Any]) -> None:
         self._ctx, self._id = ctx, CameraId(str(camera["id"]))
         self._steps = 0
-        self._shown: list[str] | None = None
+        self._shown: list[tuple[str, bool]] | None = None
         say = ctx.say
         with node("nav", classes="vg-row"):
             node("a", say(ALL_CAMERAS), classes="vg-button", href="/cameras", testid="all-cameras")
@@ -132,7 +132,7 @@ class Screen:
         self._health.tell(camera)
 
     def _tell_captures(self, feed: Sequence[Mapping[str, Any]]) -> None:
-        shown = [str(row["id"]) for row in feed]
+        shown = [(str(row["id"]), bool(row["face_kept"])) for row in feed]
         if shown == self._shown:
             return
         self._shown = shown

@@ -88,9 +88,10 @@ class CaptureCard:
         self.element = Sketch(self._drawing(), on_act=None if on_select is None else self._acted)
 
     def tell(self, row: Mapping[str, Any]) -> None:
-        """Show what is now."""
-        self._row = row
-        self.element.tell(self._drawing())
+        """Show what is now. Pages ask twice a second: what did not change is not drawn anew."""
+        before, self._row = self._row, row
+        if _drawn_of(before) != _drawn_of(row):
+            self.element.tell(self._drawing())
 
     def select(self, chosen: bool) -> None:
         """Set or take away the tick."""
@@ -131,3 +132,8 @@ class CaptureCard:
             "input", type="checkbox", classes="vg-check", aria_label=self._ctx.say(SELECT), testid="select",
             checked=self._chosen, act="select",
         )  # fmt: skip
+
+
+def _drawn_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row without what a card does not show and what changes by itself."""
+    return {name: value for name, value in row.items() if name != "due_in_s"}

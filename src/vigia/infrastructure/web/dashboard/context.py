@@ -24,8 +24,10 @@ class DashboardParts:
     clock: Clock
     language: Callable[[], str]
     """The operator's: of who has chosen none."""
-    told_reason: Callable[[str, Callable[[str], str]], str]
-    """A capture's reason, as it stands in the outbox, by what says a text in the reader's language."""
+    told_reason: Callable[[str, str], str]
+    """A capture's reason, as it stands in the outbox, in a language."""
+    still_in: Callable[[Session], bool]
+    """Whether a session goes on: a page may outlive the one that it was opened in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,17 @@ class PageContext:
 
     @property
     def may_act(self) -> bool:
-        """Whether this person may change something. Asked where it is shown, and again where it is done."""
-        return self.session.role is Role.OPERATOR
+        """Whether this person may change something now. Asked where it is shown, and again where it is done."""
+        return self.session.role is Role.OPERATOR and self.still_in
+
+    @property
+    def still_in(self) -> bool:
+        """Whether the session that the page was opened in goes on."""
+        return self.parts.still_in(self.session)
 
     def reason(self, text: str) -> str:
         """Why a capture was refused or given up, in the reader's language where it is known."""
-        return self.parts.told_reason(text, self.say)
+        return self.parts.told_reason(text, self.language)
 
     def say(self, text: str, **facts: object) -> str:
         """A text of the catalogue in the reader's language, its ``%(name)s`` places filled in."""

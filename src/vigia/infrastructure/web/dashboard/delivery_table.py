@@ -274,13 +274,13 @@ class _Row:
         self._id = str(row["id"])
         self._box: Node | None = None
         self._next: Node | None = None
+        self._face_kept: bool | None = None
         say, camera = ctx.say, str(row["camera_name"])
         with node("tr", testid=f"waiting-{self._id}") as self.element:
             if on_select is not None:
                 self._box = self._tick(on_select)
-            with node("td"), node("a", href=f"/captures/{self._id}", testid="capture-link"):
-                address = f"/api/captures/{self._id}/face" if row["face_kept"] else None
-                face_picture(ctx, address, camera, classes="vg-thumb")
+            with node("td"):
+                self._face = node("a", href=f"/captures/{self._id}", testid="capture-link")
             with node("td"):
                 node("div", camera)
                 LocalTime(row["at_utc"])
@@ -309,6 +309,7 @@ class _Row:
     def tell(self, row: Mapping[str, Any]) -> None:
         """Show what is now."""
         say, language = self._ctx.say, self._ctx.language
+        self._tell_face(row)
         parts = [why_told(self._ctx, row) or (say(NOT_TRIED) if not row["attempts"] else "")]
         if row["maybe_sent"] and row["state"] == CaptureState.PENDING:
             parts.append(say(DOUBTFUL))
@@ -317,3 +318,13 @@ class _Row:
         if self._next is not None:
             due_s = row["due_in_s"]
             self._next.text = DASH if due_s is None else say(IN, time=seconds(due_s, language)) if due_s else say(NOW)
+
+    def _tell_face(self, row: Mapping[str, Any]) -> None:
+        kept = bool(row["face_kept"])
+        if kept == self._face_kept:
+            return
+        self._face_kept = kept
+        self._face.clear()
+        with self._face:
+            address = f"/api/captures/{self._id}/face" if kept else None
+            face_picture(self._ctx, address, str(row["camera_name"]), classes="vg-thumb")

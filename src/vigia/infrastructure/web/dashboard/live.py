@@ -17,6 +17,7 @@ NO_PICTURE: Final = mark("No picture")
 NO_PICTURE_SINCE: Final = mark("No picture for {age}")
 LIVE_OFF: Final = mark("Live pictures are switched off")
 TOO_MANY_WATCH: Final = mark("Too many are watching; trying again")
+BROKEN: Final = mark("This browser cannot show the live pictures; a newer one can")
 _LOADED: Final = "vigia-live-script"
 
 
@@ -41,6 +42,7 @@ def live_picture(camera_id: str, *, label: str, width_px: int = 480) -> ui.eleme
     element.props["data-since"] = say(NO_PICTURE_SINCE, language)
     element.props["data-off"] = say(LIVE_OFF, language)
     element.props["data-busy"] = say(TOO_MANY_WATCH, language)
+    element.props["data-broken"] = say(BROKEN, language)
     element.props["data-testid"] = f"live-{camera_id}"
     return element
 

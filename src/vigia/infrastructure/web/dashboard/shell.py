@@ -3,13 +3,15 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import anyio.to_thread
-from nicegui import ui
+from nicegui import Client, ui
+from nicegui.events import GenericEventArguments
 
 from vigia.application.errors import OutboxUnavailable
 from vigia.infrastructure.i18n import mark
@@ -46,6 +48,11 @@ FAILED: Final = mark("This did not work: %(why)s")
 OUTBOX_AWAY: Final = mark("The outbox does not answer.")
 UNEXPECTED: Final = mark("An unexpected error; the log tells more.")
 TOLD_FOR_S: Final = 4
+LEAVE_S: Final = 2.0
+"""How long a page whose session is over may take to lead away; then it is taken away."""
+SIGHT_EVENT: Final = "sight"
+"""What ``dashboard.js`` calls it that the page is seen again, or no longer."""
+_KEPT: Final = "vigia"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -170,30 +177,83 @@ def ask_first(
 
 
 def every(seconds: float, callback: Callable[[], Any]) -> ui.timer:
-    """Call again and again, at once for the first time, while somebody looks. Runs never overlap.
+    """Call again and again, at once for the first time, while somebody looks. See ``Rounds``."""
+    page = _page_of(ui.context.client)
+    rounds = Rounds(ui.context.client, page, callback, place=ui.context.slot)
+    if page is not None:
+        page.rounds.append(rounds)
+    return ui.timer(seconds, rounds.run)
 
-    A failure is told once, on the page and in the log, and tried again.
+
+@dataclass(slots=True, eq=False)
+class OpenPage:
+    """One page in a browser. Owner: the page's tasks."""
+
+    ctx: PageContext
+    hidden: bool = False
+    """Behind another window or tab: nobody sees what would be sent."""
+    led_away_mono_s: float | None = None
+    rounds: "list[Rounds]" = field(default_factory=list)
+
+    async def seen(self, seen: bool) -> None:
+        """It came into sight, and shows at once what is now; or it went."""
+        self.hidden = not seen
+        for rounds in self.rounds if seen else ():
+            with rounds.place:
+                await rounds.run()
+
+
+class Rounds:
+    """What a page does again and again: not while it is hidden, and never twice at a time. Owner: the page's tasks.
+
+    A failure is told once, on the page and in the log, and tried again. A page whose session is over does nothing any
+    more and leads to the log-in: a browser that lost the connection may come back with another person's session.
+
+    Args:
+        client: the page, as the library knows it.
+        page: the same; None where nobody's page it is.
+        callback: one round.
+        place: where on the page it may add something.
     """
-    client = ui.context.client
-    failing = False
 
-    async def run() -> None:
-        nonlocal failing
-        if not client.has_socket_connection:
+    def __init__(
+        self, client: Client, page: OpenPage | None, callback: Callable[[], Any], *, place: AbstractContextManager[Any]
+    ) -> None:
+        self._client, self._page, self._callback = client, page, callback
+        self.place = place
+        self._failing = self._busy = False
+
+    async def run(self) -> None:
+        """One round."""
+        page = self._page
+        if self._busy or not self._client.has_socket_connection:
             return
+        if page is not None and not page.ctx.still_in:
+            self._lead_away(page)
+            return
+        if page is not None and page.hidden:
+            return
+        self._busy = True
         try:
-            result = callback()
+            result = self._callback()
             if inspect.isawaitable(result):
                 await result
         except Exception as error:  # noqa: BLE001 - told below
-            ctx = context_of_page()
-            if not failing and ctx is not None:
-                tell(ctx, ctx.say(FAILED, why=_why(ctx, error)), bad=True)
-            failing = True
+            if not self._failing and page is not None:
+                tell(page.ctx, page.ctx.say(FAILED, why=_why(page.ctx, error)), bad=True)
+            self._failing = True
         else:
-            failing = False
+            self._failing = False
+        finally:
+            self._busy = False
 
-    return ui.timer(seconds, run)
+    def _lead_away(self, page: OpenPage) -> None:
+        now_s = page.ctx.parts.clock.mono_s()
+        if page.led_away_mono_s is None:
+            page.led_away_mono_s = now_s
+            self._client.run_javascript("window.location.reload()")  # the door answers with the log-in
+        elif now_s - page.led_away_mono_s >= LEAVE_S:
+            self._client.delete()
 
 
 async def off_loop(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -202,14 +262,25 @@ async def off_loop(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 def keep_context(ctx: PageContext) -> None:
-    """Remember whose page this is."""
-    ui.context.client.storage["vigia"] = ctx
+    """Remember whose page this is, and follow whether it is seen."""
+    client = ui.context.client
+    page = client.storage[_KEPT] = OpenPage(ctx)
+
+    async def changed(event: GenericEventArguments) -> None:
+        await page.seen(event.args is True)
+
+    ui.on(SIGHT_EVENT, changed)
 
 
 def context_of_page() -> PageContext | None:
     """Whose page this is; None before it was kept."""
-    found = ui.context.client.storage.get("vigia")
-    return found if isinstance(found, PageContext) else None
+    page = _page_of(ui.context.client)
+    return None if page is None else page.ctx
+
+
+def _page_of(client: Client) -> "OpenPage | None":
+    found = client.storage.get(_KEPT)
+    return found if isinstance(found, OpenPage) else None
 
 
 def _why(ctx: PageContext, error: Exception) -> str:

@@ -55,12 +55,14 @@ def look_of(state: str) -> StateLook:
 
 
 def told(ctx: PageContext, reason: Mapping[str, Any] | None) -> str:
-    """A reason, ``{"template", "facts"}``, in the reader's language; nothing where there is none."""
+    """A reason, ``{"template", "facts"}``, in the reader's language; nothing where there is none.
+
+    Facts stay as they are: names, addresses and what others said, of which one may read like a text of ours.
+    """
     if not reason:
         return ""
-    facts = {str(name): ctx.say(fact) if isinstance(fact, str) else fact for name, fact in reason["facts"].items()}
     try:
-        return ctx.say(str(reason["template"]), **facts)
+        return ctx.say(str(reason["template"]), **reason["facts"])
     except (KeyError, TypeError, ValueError):  # a text that does not fit its facts is better than none
         return str(reason["template"])
 

@@ -1,11 +1,20 @@
 // Loaded by every page. When the connection is gone it finds out why: a session that ended leads to the log-in, and a
-// vigia that was started again to a fresh page; while it is away, the page waits for it.
+// vigia that was started again to a fresh page; while it is away, the page waits for it. It also tells vigia when nobody
+// can see the page, which then is not kept up to date.
 (() => {
   const EVERY_MS = 2000;
   const PATIENCE = 6; // looks that the library is given to come back by itself
   let looks = 0;
+  let toldHidden = false;
+
+  function tellSight() {
+    if (!window.socket?.connected || !window.did_handshake || toldHidden === document.hidden) return;
+    toldHidden = document.hidden;
+    window.emitEvent("sight", !toldHidden);
+  }
 
   async function look() {
+    tellSight();
     if (!window.socket || window.socket.connected) {
       looks = 0;
       return;
@@ -22,6 +31,8 @@
   (function again() {
     setTimeout(() => look().finally(again), EVERY_MS);
   })();
+
+  document.addEventListener("visibilitychange", tellSight);
 
   document.addEventListener("click", (event) => {
     const copied = event.target.closest?.("[data-copy]");

@@ -10,6 +10,7 @@ const STALE_MS = 3000; // without a picture for so long there is none
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15000;
 const OFF_MS = 60000;
+const BROKEN_TOLD = 3; // so often in a row that what came cannot be drawn: it is the browser, and no camera
 const LEAVING_MS = 5000; // a form leads away, a log-out for one: nothing more is asked, unless the page is still there then
 const GOOD = "#4ade80";
 const FAIR = "#facc15";
@@ -44,7 +45,7 @@ class LiveView extends HTMLElement {
     this.bitmap = null;
     this.boxes = [];
     this.takenAt = 0; // when the picture was taken, on this page's clock; 0: there was none
-    this.note = ""; // "off" or "busy": why there is none
+    this.note = ""; // "off", "busy" or "broken": why there is none
     const root = this.attachShadow({ mode: "open" });
     const style = document.createElement("style");
     style.textContent = STYLE;
@@ -206,6 +207,9 @@ function parsed(buffer) {
   return { head, pictures };
 }
 
+/** There was no whole answer: the way, or the server, and not this script. */
+class Unanswered extends Error {}
+
 /** The loop. Pictures that cannot be had are no reason to stop asking, only to ask less often. */
 class Wall {
   constructor() {
@@ -213,6 +217,7 @@ class Wall {
     this.seq = 0;
     this.turn = 0;
     this.failures = 0;
+    this.broken = 0; // of these, those of this script itself
     this.nap = null;
     this.stopper = new AbortController();
     this.leaves = false;
@@ -223,7 +228,6 @@ class Wall {
     this.leaves = true;
     this.stopper.abort();
     window.setTimeout(() => {
-      this.stopper = new AbortController();
       this.leaves = false;
       this.wake();
     }, LEAVING_MS);
@@ -247,15 +251,43 @@ class Wall {
         let pause;
         try {
           pause = await this.round(shown);
-          this.failures = 0;
-        } catch {
+          this.failures = this.broken = 0;
+        } catch (error) {
           this.failures += 1;
+          this.tellBroken(error, shown);
           pause = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.failures, 6)) * (0.75 + 0.5 * Math.random());
         }
         await this.sleep(begun + pause - performance.now());
       }
     } finally {
       this.running = false;
+    }
+  }
+
+  tellBroken(error, shown) {
+    if (error instanceof Unanswered) return;
+    this.broken += 1;
+    if (this.broken < BROKEN_TOLD) return;
+    if (this.broken === BROKEN_TOLD) console.error("Live pictures cannot be drawn:", error);
+    for (const view of shown) {
+      view.note = "broken";
+      view.showState();
+    }
+  }
+
+  /** The answer to one question; null where nobody is logged in any more. Old browsers cannot combine signals. */
+  async ask(query) {
+    const stopper = (this.stopper = new AbortController());
+    const timer = window.setTimeout(() => stopper.abort(), ANSWER_MS);
+    try {
+      const answer = await fetch(`/api/live?${query}`, { cache: "no-store", signal: stopper.signal });
+      if (answer.status === 401) return null;
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      return parsed(await answer.arrayBuffer());
+    } catch (error) {
+      throw new Unanswered(String(error));
+    } finally {
+      window.clearTimeout(timer);
     }
   }
 
@@ -267,14 +299,12 @@ class Wall {
     this.turn = from + CAMERAS_MAX;
     const width = Math.max(...shown.map((view) => view.wanted));
     const query = new URLSearchParams({ cameras: asked.join(","), width, after: this.seq, calm: "true" });
-    const signal = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), this.stopper.signal]);
-    const answer = await fetch(`/api/live?${query}`, { cache: "no-store", signal });
-    if (answer.status === 401) {
+    const answer = await this.ask(query);
+    if (answer === null) {
       window.location.reload(); // the session is over: the server leads to the log-in
       return RETRY_MS_MAX;
     }
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { head, pictures } = parsed(await answer.arrayBuffer());
+    const { head, pictures } = answer;
     this.seq = head.seq;
     if (head.off || head.busy) {
       for (const view of shown) {
