@@ -189,7 +189,8 @@ def _notes(samples: Sequence[LiveSample], model: str) -> tuple[str, ...]:
     notes = [
         (
             f"{model}, k={K}; the whole system: files as fast as they are taken, outbox, delivery to a receiver that "
-            f"looks at nothing, gallery, log, dashboard; {os.cpu_count()} cores, {WORKERS} shards"
+            f"looks at nothing, gallery, log, dashboard; {os.cpu_count()} cores, {WORKERS} shards; "
+            "pictures are as old as the files' packets, which wait in full queues"
         ),
         (
             f"a browser is a process that has logged in, holds the Overview's socket open as the page's script does, "
