@@ -96,9 +96,7 @@ def web_server(parts: RunParts, *, system: SystemView, reload: Callable[[], None
             "proxy reaches its port",
             chosen.host,
         )
-    pages = dashboard(
-        DashboardParts(view, gallery, system, operate, clock, language, reason_in, still_in=sessions.holds)
-    )
+    pages = dashboard(DashboardParts(view, gallery, system, operate, clock, language, reason_in, sessions.holds))
     return WebServer(
         make_app(site, dashboard=pages),
         host=chosen.host,
