@@ -18,7 +18,7 @@ from vigia.infrastructure.detection.registry import AUTO_ORDER
 
 HEIGHT = 720
 K = 2
-FRAMES, FRAMES_QUICK = 300, 60
+FRAMES, FRAMES_QUICK = 300, 24
 """Of each stream and sample: the whole clip, so that all samples see the same."""
 ROUNDS, ROUNDS_QUICK = 3, 1
 FALL_MAX = 0.05
