@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser import browser_at, log_in_at, named, needs_chromium
+from browser import browser_at, named, needs_chromium
 from web_site import PASSWORD
 from whole_site_process import WholeSite, whole_site
 
@@ -32,8 +32,10 @@ def test_a_hidden_page_waits_until_it_is_seen(site: WholeSite) -> None:
     site.order("capture 1")
     with browser_at(site.url) as browser:
         page = browser.visitor(locale="en-US")
-        log_in_at(page, site.url, "vera", PASSWORD)
-        page.goto(f"{site.url}/captures")
+        page.goto(f"{site.url}/login?next=/captures")  # the stand-in tells of captures, and too little for an overview
+        page.fill("input[name=user]", "vera")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button")
         shows(page, 1)
         site.order("capture 2")
         shows(page, 2)  # a page that is seen goes on by itself
@@ -44,5 +46,4 @@ def test_a_hidden_page_waits_until_it_is_seen(site: WholeSite) -> None:
         assert named(page, "feed").locator("article").count() == 2
         page.evaluate(HIDE, False)
         shows(page, 3)
-        browser.complaints.clear()
         assert browser.outside == []
