@@ -10,9 +10,9 @@ M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Parameters of ``mallopt``: glibc's malloc.h."""
 LARGE_BYTES: Final = 500 << 10
-"""From here on an allocation has pages of its own, which go back when it is freed. Each plane of a picture is one: those
-of colour have 518 kB at 1080p. Where they lay in the heap it grew to four times what was in use, because pictures that
-are kept are let go in another order than they came; and whole pictures moved into the holes. What is made anew for
+"""From here on an allocation has pages of its own, which go back when it is freed. Each plane of a picture is one:
+those of colour have 518 kB at 1080p. Where they lay in the heap it grew to four times what was in use, because pictures
+that are kept are let go in another order than they came; and whole pictures moved into the holes. What is made anew for
 packets and files is smaller."""
 TRIM_BYTES: Final = 16 << 20
 ARENAS: Final = 4
