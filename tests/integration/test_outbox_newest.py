@@ -45,13 +45,13 @@ def directory_of(kind: str, tmp_path: Path) -> Path:
     open_outbox(directory).close()
     if kind != "new":
         with database(directory) as connection:
-            for name in INDICES if kind == "version 2" else ["capture_of_camera"]:
+            for name in {"version 2": list(INDICES), "interim": ["capture_of_camera"]}.get(kind, []):
                 connection.execute(f"DROP INDEX {name}")
             connection.execute(f"PRAGMA user_version = {VERSION if kind == 'version 2' else INTERIM_VERSION}")
     return directory
 
 
-KINDS = ["new", "version 1", "version 2", "interim"]
+KINDS = ["new", "version 1", "version 2", "interim", "interim with all of them"]
 
 
 def open_outbox(directory: Path, *, beside: bool = False) -> SqliteOutbox:
