@@ -97,6 +97,7 @@ def configure(site: Site, names: list[str], calm: RtspSite, rough: RtspSite) -> 
         detector={"min_face_px": 60, "input_width": 160, "cadence_k": 5},
         tracks={"filter_min_size": 20, "filter_min_quality": 0.0, "movement_min_percent": 0.0},
         source={"read_timeout_s": 3.0, "open_timeout_s": 5.0, "auth_retry_s": 5.0},
+        web={"gallery_mb": 0},  # what pages remember has a bound of its own, and fills for some ten minutes
         cameras=[
             {
                 "id": name,
@@ -186,18 +187,19 @@ def judged(
     # Medians: a camera that has just come back with larger pictures holds some of them for a moment.
     first = statistics.median(sample.rss_bytes for sample in later[:tenth])
     last = statistics.median(sample.rss_bytes for sample in later[-tenth:])
-    # The fewest: whoever reconnects or sends at the moment has a file open for it; what is left over stays.
+    # Means: whoever reconnects or sends at the moment has a file open for it; what is left over stays open.
     quarter = max(1, len(later) // 4)
-    threads = [min(sample.threads for sample in part) for part in (later[:quarter], later[-quarter:])]
-    fds = [min(sample.fds for sample in part) for part in (later[:quarter], later[-quarter:])]
+    parts = (later[:quarter], later[-quarter:])
+    threads = [round(statistics.fmean(sample.threads for sample in part), 2) for part in parts]
+    fds = [round(statistics.fmean(sample.fds for sample in part), 2) for part in parts]
     cameras = {camera["id"]: camera for camera in page.get("cameras", [])}
     calm = [cameras[f"cam{number}"] for number in range(WELL)]
     lost = {key: sum(camera[key] for camera in calm) for key in ("reconnects", "skipped", "corrupt", "abandoned")}
     growth = last / first - 1.0
     promises = {
         "rss_growth_at_most_1_percent": growth <= 0.01,
-        "no_thread_left_over": threads[1] <= threads[0],
-        "no_file_left_over": fds[1] <= fds[0],
+        "no_thread_left_over": threads[1] < threads[0] + 0.5,
+        "no_file_left_over": fds[1] < fds[0] + 0.5,
         "the_others_lost_nothing": not any(lost.values()),
         "every_camera_is_live_again": all(camera["state"] == "live" for camera in cameras.values()),
         "ledger_balances": report["balanced"] is True,
