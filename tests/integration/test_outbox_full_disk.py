@@ -114,7 +114,7 @@ def test_finished_pictures_make_room_before_anything_is_refused(
             else:
                 outbox.mark_dead(capture, "given up")
 
-        for number in range(committed + 1, committed + 9):
+        for number in range(committed + 1, committed + 7):
             outbox.commit(large_capture(number))
 
         books = outbox.entries()
@@ -123,7 +123,7 @@ def test_finished_pictures_make_room_before_anything_is_refused(
         assert 1 <= gone.count(CaptureState.DEAD) < 10
         assert outbox.tally().pictures_given_up == len(gone)
         assert outbox.tally().given_up == {}
-        assert outbox.stats().kept[CaptureState.PENDING] == committed - 20 + 8
+        assert outbox.stats().kept[CaptureState.PENDING] == committed - 20 + 6
         assert outbox.verify().sound
     (alarm,) = errors(caplog)
     assert alarm.startswith("the outbox is full: 0 waiting captures were given up so far, and ")
