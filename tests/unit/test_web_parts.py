@@ -18,6 +18,7 @@ from outbox_rigs import capture_of
 from vigia.application.audit_port import AuditAction, AuditEntry, Person
 from vigia.application.errors import ConfigurationError, OutboxUnavailable
 from vigia.application.use_cases.operate import ActResult, OperateUseCase
+from vigia.bootstrap.crews import without_secrets
 from vigia.domain.capture import CaptureId
 from vigia.infrastructure.config import Settings, load_settings
 from vigia.infrastructure.config.reloading import restart_keys
@@ -495,6 +496,7 @@ def test_the_token_is_hidden_and_a_change_of_the_port_needs_a_restart(tmp_path: 
     ours = settings(tmp_path, VIGIA_WEB__METRICS_TOKEN="a-token-of-24-characters")
     assert "a-token-of-24" not in repr(ours)
     assert ours.redacted_dump()["web"]["metrics_token"] == "***"
+    assert without_secrets(ours).web.metrics_token is None  # a worker process has no use for it
     assert restart_keys(Settings(), settings(tmp_path, VIGIA_WEB__PORT="9000")) == ["web.port"]
 
 

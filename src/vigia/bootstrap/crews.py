@@ -98,6 +98,7 @@ def without_secrets(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "findface": FindfaceSettings(),
+            "web": settings.web.model_copy(update={"metrics_token": None}),
             "outbox": settings.outbox.model_copy(
                 update={"url": None, "encryption_keys": None, "encryption_key_file": None}
             ),
