@@ -2,7 +2,6 @@
 
 from re import compile as re_compile
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
@@ -10,7 +9,7 @@ from vigia.application.errors import ConfigurationError
 from vigia.domain.outbox_policy import LeaseOrder, OutboxPolicy, WhenFull, WhenOld
 from vigia.infrastructure.config.camera_url import check_camera_url
 from vigia.infrastructure.config.own_settings import OwnSettings
-from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, TimeoutS, UsablePath, invalid
+from vigia.infrastructure.config.section import PATH_CHARACTERS_MAX, Section, TimeoutS, UsablePath, http_url, invalid
 
 _CAMERA_ID = re_compile(r"\w[\w.-]{0,63}")
 
@@ -29,24 +28,12 @@ def _stripped(text: str) -> str:
 def _findface_url(url: str) -> str:
     """``http(s)://host[:port][/path]``, nothing else; no trailing slash."""
     url = url.strip()
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and url.isprintable()
-    except ValueError:
-        # Not chained: what stands in the place of the port may be a part of a password.
-        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key)) from None
-    if parts.scheme.lower() not in {"http", "https"} or "://" not in url:
-        raise invalid(lambda key: ConfigurationError("%(key)s must begin with http:// or https://", key=key))
-    if not usable:
-        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key))
-    if "@" in parts.netloc:
-        raise invalid(
-            lambda key: ConfigurationError(
-                "%(key)s must not hold a user name or password; set FINDFACE_USER and FINDFACE_PASSWORD", key=key
-            )
-        )
-    if parts.query or parts.fragment:
-        raise invalid(lambda key: ConfigurationError("%(key)s must not hold a query (?) or a fragment (#)", key=key))
+    http_url(
+        url,
+        with_account=lambda key: ConfigurationError(
+            "%(key)s must not hold a user name or password; set FINDFACE_USER and FINDFACE_PASSWORD", key=key
+        ),
+    )
     return url.rstrip("/")
 
 

@@ -7,6 +7,7 @@ the way it looks. So ``name: no`` is the text "no", ``id: 007`` keeps its zeros,
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -52,6 +53,30 @@ def without_empty_values(model: type[BaseModel], data: object) -> object:
     if not isinstance(data, dict):
         return data
     return {key: value for key, value in data.items() if value is not None or key not in model.model_fields}
+
+
+def http_url(url: str, *, with_account: Callable[[str], ConfigurationError]) -> SplitResult:
+    """Take ``http(s)://host[:port][/path]`` apart, and nothing else: no account, no query, no fragment.
+
+    Args:
+        url: without blanks around it.
+        with_account: makes the error for one that holds a user name or password; says where these go instead.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and url.isprintable()
+    except ValueError:
+        # Not chained: what stands in the place of the port may be a part of a password.
+        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key)) from None
+    if parts.scheme.lower() not in {"http", "https"} or "://" not in url:
+        raise invalid(lambda key: ConfigurationError("%(key)s must begin with http:// or https://", key=key))
+    if not usable:
+        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key))
+    if "@" in parts.netloc:
+        raise invalid(with_account)
+    if parts.query or parts.fragment:
+        raise invalid(lambda key: ConfigurationError("%(key)s must not hold a query (?) or a fragment (#)", key=key))
+    return parts
 
 
 def _usable_path(path: Path) -> Path:

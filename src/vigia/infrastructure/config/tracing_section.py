@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from re import compile as re_compile
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from vigia.application.errors import ConfigurationError
-from vigia.infrastructure.config.section import Section, Share, UsablePath, invalid
+from vigia.infrastructure.config.section import Section, Share, UsablePath, http_url, invalid
 
 TRACES_PATH = "/v1/traces"
 SECRET_CHARACTERS_MIN = 12
@@ -18,24 +17,12 @@ _HEADER_NAME = re_compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 def _endpoint(url: str) -> str:
     """``http(s)://host[:port][/path]``; OTLP's own path where none is given."""
     url = url.strip()
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and url.isprintable()
-    except ValueError:
-        # Not chained: what stands in the place of the port may be a part of a password.
-        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key)) from None
-    if parts.scheme.lower() not in {"http", "https"} or "://" not in url:
-        raise invalid(lambda key: ConfigurationError("%(key)s must begin with http:// or https://", key=key))
-    if not usable:
-        raise invalid(lambda key: ConfigurationError("%(key)s has no usable host and port", key=key))
-    if "@" in parts.netloc:
-        raise invalid(
-            lambda key: ConfigurationError(
-                "%(key)s must not hold a user name or password; use tracing.headers", key=key
-            )
-        )
-    if parts.query or parts.fragment:
-        raise invalid(lambda key: ConfigurationError("%(key)s must not hold a query (?) or a fragment (#)", key=key))
+    parts = http_url(
+        url,
+        with_account=lambda key: ConfigurationError(
+            "%(key)s must not hold a user name or password; use tracing.headers", key=key
+        ),
+    )
     return url if parts.path.strip("/") else url.rstrip("/") + TRACES_PATH
 
 
