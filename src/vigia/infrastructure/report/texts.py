@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from vigia.domain.ledger import FilterReason, FrameFate, TrackFate
 from vigia.infrastructure.i18n import language, mark, translate
+from vigia.infrastructure.i18n.numbers import has_decimal_comma, number_text
 
 COLUMNS = (
     mark("video"),
@@ -120,13 +121,12 @@ def told(texts: Mapping[str, str], name: str) -> str:
 
 def decimal_comma() -> bool:
     """Whether numbers are written as in Portuguese."""
-    return language() == "pt_BR"
+    return has_decimal_comma(language())
 
 
 def number(value: float, digits: int = 0) -> str:
     """A number as people write it, thousands grouped."""
-    text = f"{value:,.{digits}f}"
-    return text.translate(str.maketrans(",.", ".,")) if decimal_comma() else text
+    return number_text(value, language(), digits=digits)
 
 
 def clock_time(at_s: float, *, tenths: bool = True) -> str:

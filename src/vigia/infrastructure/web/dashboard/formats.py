@@ -4,9 +4,10 @@ import math
 import re
 from typing import Final
 
+from vigia.infrastructure.i18n.numbers import number_text
+
 DASH: Final = "\N{EN DASH}"
 TIMES: Final = " \N{MULTIPLICATION SIGN} "
-_SWAP: Final = str.maketrans(",.", ".,")
 _ID: Final = re.compile(r"[\w.-]{1,64}")
 BYTE_STEPS: Final = ("B", "kB", "MB", "GB", "TB")
 
@@ -15,8 +16,7 @@ def number(value: float | None, language: str, *, digits: int = 0) -> str:
     """``1234.5`` as ``1,234.5`` or ``1.234,5``; a dash where nothing is known."""
     if value is None or not math.isfinite(value):
         return DASH
-    text = f"{value:,.{digits}f}"
-    return text.translate(_SWAP) if language == "pt_BR" else text
+    return number_text(value, language, digits=digits)
 
 
 def percent(share: float | None, language: str, *, digits: int = 0) -> str:
