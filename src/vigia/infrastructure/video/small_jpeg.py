@@ -1,9 +1,9 @@
 """Small pictures for people to look at: quick rather than fine."""
 
-import simplejpeg
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from vigia.domain.frame import Picture
+from vigia.infrastructure.video.jpeg import rgb_jpeg
 from vigia.infrastructure.video.picture import av_picture
 from vigia.infrastructure.video.planes import SCALE_THREADS, Ltrb, cut, rgb_pixels
 
@@ -32,5 +32,4 @@ class SmallJpegEncoder:
                     frame, *size_wh, interpolation=Interpolation.AREA, threads=SCALE_THREADS
                 )
             rgb = rgb_pixels(frame)
-        jpeg: bytes = simplejpeg.encode_jpeg(rgb, quality=quality, colorspace="RGB", colorsubsampling="420")
-        return jpeg
+        return rgb_jpeg(rgb, quality=quality)
