@@ -70,6 +70,15 @@ class RecentDurations:
             self._max_s,
         )
 
+    def longest_since(self, count: int) -> tuple[int, float]:
+        """How many there were by now, and the longest of those after the first ``count``, seconds; 0 without any.
+
+        Of more than ``size`` the latest count.
+        """
+        now = self._count
+        after = range(max(count, now - self._size), now)
+        return now, max((self._ring[n % self._size] for n in after), default=0.0)
+
 
 def _quantile(ascending: Sequence[float], share: float) -> float:
     """The smallest value that ``share`` of them do not pass; 0 without any."""

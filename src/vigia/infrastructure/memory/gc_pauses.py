@@ -2,9 +2,10 @@
 
 import gc
 import time
-from array import array
 from dataclasses import dataclass
 from typing import Final
+
+from vigia.application.recent_durations import RecentDurations
 
 RING_SIZE: Final = 4096
 """Pauses that the percentiles are taken from: the latest."""
@@ -39,10 +40,7 @@ class GcPauses:
     """
 
     def __init__(self) -> None:
-        self._ring = array("d", bytes(8 * RING_SIZE))
-        self._count = 0
-        self._max_s = 0.0
-        self._total_s = 0.0
+        self._pauses = RecentDurations(RING_SIZE)
         self._full_count = 0
         self._full_max_s = 0.0
         self._started_s = 0.0
@@ -63,42 +61,27 @@ class GcPauses:
     @property
     def stats(self) -> PauseStats:
         """What was measured so far."""
-        count = self._count
-        pauses = sorted(self._ring[: min(count, RING_SIZE)])
+        pauses = self._pauses.stats
         return PauseStats(
-            count=count,
-            p50_s=_quantile(pauses, 0.5),
-            p99_s=_quantile(pauses, 0.99),
-            max_s=self._max_s,
+            count=pauses.count,
+            p50_s=pauses.p50_s,
+            p99_s=pauses.p99_s,
+            max_s=pauses.max_s,
             full_count=self._full_count,
             full_max_s=self._full_max_s,
-            total_s=self._total_s,
+            total_s=pauses.total_s,
         )
 
     def longest_since(self, count: int) -> tuple[int, float]:
-        """How many there were by now, and the longest of those after the first ``count``, seconds; 0 without any.
-
-        Of more than ``RING_SIZE`` the latest count.
-        """
-        now = self._count
-        return now, max((self._ring[n % RING_SIZE] for n in range(max(count, now - RING_SIZE), now)), default=0.0)
+        """See ``RecentDurations.longest_since``."""
+        return self._pauses.longest_since(count)
 
     def _on_collection(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
             self._started_s = time.perf_counter()
             return
         pause_s = time.perf_counter() - self._started_s
-        self._ring[self._count % RING_SIZE] = pause_s
-        self._count += 1
-        self._total_s += pause_s
-        self._max_s = max(self._max_s, pause_s)
+        self._pauses.record(pause_s)
         if info["generation"] == OLDEST_GENERATION:
             self._full_count += 1
             self._full_max_s = max(self._full_max_s, pause_s)
-
-
-def _quantile(ascending: list[float], share: float) -> float:
-    """The smallest value that ``share`` of them do not pass; 0 without any."""
-    if not ascending:
-        return 0.0
-    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
