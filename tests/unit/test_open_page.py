@@ -109,7 +109,6 @@ def test_what_was_confirmed_after_the_end_of_the_session_is_not_done(
         said.append(text)
 
     monkeypatch.setattr(acts, "tell", tell)
-    monkeypatch.setattr(delivery_table, "tell", tell)
     asyncio.run(acts._do(ctx, [ID], done="%(count)d", do=do, after=after))
     assert done == [ID]
     door.open = False

@@ -54,14 +54,25 @@ def ask_drop(ctx: PageContext, ids: Sequence[str], *, after: After) -> None:
     ask_first(ctx, question=say(ASK_DROP, count=len(ids)), detail=say(ASK_DROP_WHY), act_label=say(DROP), on_yes=act)
 
 
-async def _do(ctx: PageContext, ids: Sequence[str], *, done: str, do: Callable[..., list[Act]], after: After) -> None:
+async def carry_out(
+    ctx: PageContext, ids: Sequence[str], *, done: str, do: Callable[..., list[Act]]
+) -> list[Act] | None:
+    """Do what was confirmed, and tell how often it went well; None where this person may not (any more)."""
     if not ctx.may_act:
         tell(ctx, ctx.say(NOT_ALLOWED), bad=True)
-        return
+        return None
     acts = await off_loop(do, [CaptureId(one) for one in ids], who=ctx.session.person)
+    well = sum(act.result is ActResult.OK for act in acts)
+    if well:
+        tell(ctx, ctx.say(done, count=well))
+    return acts
+
+
+async def _do(ctx: PageContext, ids: Sequence[str], *, done: str, do: Callable[..., list[Act]], after: After) -> None:
+    acts = await carry_out(ctx, ids, done=done, do=do)
+    if acts is None:
+        return
     results = Counter(act.result for act in acts)
-    if results[ActResult.OK]:
-        tell(ctx, ctx.say(done, count=results[ActResult.OK]))
     for result, why in RESULTS.items():
         if results[result]:
             tell(ctx, ctx.say(NOT_DONE, count=results[result], why=ctx.say(why)), bad=True)

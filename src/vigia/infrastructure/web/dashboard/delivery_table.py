@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from vigia.application.gallery_view import FeedQuery
 from vigia.application.use_cases.operate import Act, ActResult
-from vigia.domain.capture import CaptureId, CaptureState
+from vigia.domain.capture import CaptureState
 from vigia.infrastructure.i18n import mark
 from vigia.infrastructure.web.dashboard.acts import (
     ASK_DROP,
@@ -19,17 +19,17 @@ from vigia.infrastructure.web.dashboard.acts import (
     DONE_DROP,
     DONE_RETRY,
     DROP,
-    NOT_ALLOWED,
     RESULTS,
     RETRIED_FROM,
     RETRY,
+    carry_out,
 )
 from vigia.infrastructure.web.dashboard.capture_card import SELECT, face_picture, why_told
 from vigia.infrastructure.web.dashboard.context import PageContext
 from vigia.infrastructure.web.dashboard.elements import LocalTime, Node, icon, node
 from vigia.infrastructure.web.dashboard.formats import DASH, number, seconds
 from vigia.infrastructure.web.dashboard.parts import table_head
-from vigia.infrastructure.web.dashboard.shell import ask_first, off_loop, tell
+from vigia.infrastructure.web.dashboard.shell import ask_first, off_loop
 
 HEADING: Final = mark("Captures that are not delivered")
 TABS: Final = {
@@ -218,8 +218,7 @@ class WaitingTable:
         known = {name: self._known[name] for name in ids if name in self._known}  # some may be gone when it is done
 
         async def act() -> None:
-            with self.element:
-                await self._do(ids, known, do=do, done=done)
+            await self._do(ids, known, do=do, done=done)
 
         ask_first(
             self._ctx, question=say(question, count=len(ids)), detail=say(detail), act_label=say(label), on_yes=act
@@ -229,13 +228,9 @@ class WaitingTable:
         self, ids: Sequence[str], known: Mapping[str, Mapping[str, Any]], *, do: Callable[..., list[Act]], done: str
     ) -> None:
         ctx = self._ctx
-        if not ctx.may_act:
-            tell(ctx, ctx.say(NOT_ALLOWED), bad=True)
+        acts = await carry_out(ctx, ids, done=done, do=do)
+        if acts is None:
             return
-        acts = await off_loop(do, [CaptureId(one) for one in ids], who=ctx.session.person)
-        well = sum(act.result is ActResult.OK for act in acts)
-        if well:
-            tell(ctx, ctx.say(done, count=well))
         self._tell_failed([act for act in acts if act.result is not ActResult.OK], known)
         for act in acts:
             if act.id in self._rows:

@@ -149,10 +149,11 @@ def ask_first(
         question: one line.
         detail: what will happen.
         act_label: on the button that does it.
-        on_yes: called once; a failure is told.
+        on_yes: called once, in the page's content: the dialog is gone before a slow act is done. A failure is told.
     """
+    content = ui.context.client.content
     with (
-        ui.context.client.content,
+        content,
         ui.dialog() as dialog,
         node("div", classes="vg-card vg-dialog", role="alertdialog", testid="ask-first", aria_label=question),
     ):
@@ -165,10 +166,11 @@ def ask_first(
     async def yes() -> None:
         act.set("disabled", True)  # twice would be twice
         dialog.close()
-        try:
-            await on_yes()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the person is told
-            tell(ctx, ctx.say(FAILED, why=_why(ctx, error)), bad=True)
+        with content:
+            try:
+                await on_yes()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the person is told
+                tell(ctx, ctx.say(FAILED, why=_why(ctx, error)), bad=True)
 
     cancel.on("click", dialog.close)
     act.on("click", yes)
