@@ -19,7 +19,6 @@ from vigia.infrastructure.demo import DemoClip
 
 pytestmark = [needs_chromium, needs_rtsp_server, pytest.mark.timeout(120)]
 
-ADDRESS = re.compile(r"(?:Web page|Página web): (http://\S+)/")
 PASSWORD = "dashboard-of-the-test-24"
 PATHS = {
     "overview": "/", "captures": "/captures", "why": "/why", "delivery": "/delivery", "system": "/system",
@@ -80,10 +79,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, clips: list[DemoClip]) -> Ite
             code, _, told = site.run("web", "passwd", "--user", user, "--role", role, stdin=f"{PASSWORD}\n")
             assert code == 0, told
         program = site.start("run", "--duration", "600")
-        program.wait_line("Página web: http")
-        address = ADDRESS.search(program.stderr())
-        assert address is not None
-        yield Live(program, address[1], gate)
+        yield Live(program, program.web_address(), gate)
         gate.kill()
         for running in site.programs:
             if running.process.poll() is None:

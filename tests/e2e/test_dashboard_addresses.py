@@ -1,6 +1,5 @@
 """Whatever is typed behind a page's address makes a page: the dashboard of a real run, asked for nonsense."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 
 from running import Site
 from web_site import log_in
-
-ADDRESS = re.compile(r"Web page: (http://\S+)/")
 
 PAGES = ["/", "/captures", "/why", "/delivery", "/system", "/cameras"]
 NAMES = ["camera", "state", "quality", "only", "name", "page", "reason", "before", "span", "sort", "tab", "x"]
@@ -33,12 +30,10 @@ def insider(site: Site) -> Iterator[httpx.Client]:
     configured: dict[str, Any] = yaml.safe_load((site.root / "config.yaml").read_text(encoding="utf-8"))
     site.configure(**configured, language="en")
     program = site.start("run", "--duration", "120")
-    program.wait_line("Web page: http")
+    address = program.web_address()
     program.wait_committed()
-    found = ADDRESS.search(program.stderr())
-    assert found is not None
     password = (site.root / "data" / "first-password.txt").read_text(encoding="utf-8").strip()
-    with httpx.Client(base_url=found[1], timeout=30.0, trust_env=False, headers={"accept": "text/html"}) as client:
+    with httpx.Client(base_url=address, timeout=30.0, trust_env=False, headers={"accept": "text/html"}) as client:
         assert log_in(client, "operator", password).status_code == 303
         yield client
     program.process.kill()

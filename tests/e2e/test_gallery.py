@@ -1,6 +1,5 @@
 """A real run remembers what it delivered and what it did not send, as threads and as processes."""
 
-import re
 import signal
 from typing import Any
 
@@ -10,20 +9,12 @@ import pytest
 import simplejpeg
 import yaml
 
-from running import Program, Site, wait_for
+from running import Site, wait_for
 from vigia.infrastructure.clock import SystemClock
 from vigia.infrastructure.web.users import Role, UserFile
 from web_site import PASSWORD, log_in
 
-ADDRESS = re.compile(r"Web page: (http://\S+)/")
 LONG_S = 60.0
-
-
-def address(program: Program) -> str:
-    program.wait_line("Web page: http")
-    found = ADDRESS.search(program.stderr())
-    assert found is not None
-    return found[1]
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
@@ -35,7 +26,7 @@ def test_a_delivered_face_and_an_unsent_one_are_shown(site: Site, mode: str) -> 
     users = UserFile(site.root / "users.json")
     users.set_password("vera", PASSWORD, role=Role.VIEWER, now_utc=SystemClock().utc())
     program = site.start("run")
-    with httpx.Client(base_url=address(program), timeout=30.0, trust_env=False) as client:
+    with httpx.Client(base_url=program.web_address(), timeout=30.0, trust_env=False) as client:
         assert log_in(client, "vera").status_code == 303
 
         def delivered() -> dict[str, Any] | None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from browser import chromium_running, needs_chromium
 from running import environment, wait_for
 from vigia.infrastructure.demo import DemoClip
 from web_site import PASSWORD
 
-CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = needs_chromium
+
 PROGRAM = Path(__file__).parents[1] / "support" / "live_page.py"
 STATE = "document.querySelector('vg-live[data-camera={camera}]')?.dataset.state"
 FIRST = "document.querySelector('vg-live')"
@@ -63,9 +65,6 @@ class LivePage:
 
 @pytest.fixture
 def live_page(clips: list[DemoClip], tmp_path: Path) -> Iterator[LivePage]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not here")
     paths = [str(tmp_path), *(str(clip.path) for clip in clips)]
     log = (tmp_path / "err-page.txt").open("wb")
     with (
@@ -79,8 +78,7 @@ def live_page(clips: list[DemoClip], tmp_path: Path) -> Iterator[LivePage]:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             assert url.startswith("http"), (tmp_path / "err-page.txt").read_text()
-            with playwright.sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+            with chromium_running() as browser:
                 page = browser.new_page(device_scale_factor=2)
                 page.goto(f"{url}/login?next=/wall")
                 page.fill("input[name=user]", "vera")
@@ -88,7 +86,6 @@ def live_page(clips: list[DemoClip], tmp_path: Path) -> Iterator[LivePage]:
                 live = LivePage(process, url, page)
                 page.click("button")
                 yield live
-                browser.close()
             assert process.stdin is not None
             process.stdin.close()
             assert process.wait(20) == 0, (tmp_path / "err-page.txt").read_text()

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from browser import chromium_running, needs_chromium
 from long_clip import repeated
 from running import Program, Site, wait_for
 from vigia.infrastructure.demo import DemoClip
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FASTER = ("--set", "detector.min_face_px=60", "--set", "tracks.filter_min_size=50")
 START = "2026-01-31T08:00:00-03:00"
 
@@ -121,17 +121,15 @@ def _milliseconds(text: str) -> str:
     return text.replace("Z", "").split("+", maxsplit=1)[0][:23]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/packages.sh")
+@needs_chromium
 @pytest.mark.parametrize("language", ["pt_BR", "en"])
 def test_the_page_opens_from_disk(site: Site, clips: list[DemoClip], tmp_path: Path, language: str) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
     video = tmp_path / "<img src=x onerror=alert(1)>.mp4"
     shutil.copy(clips[0].path, video)
     code, told, _ = site.run("process", str(video), "--json", "--set", f"language={language}", *FASTER)
     assert code == 0
     page_file = site.root / json.loads(told)["videos"][0]["report"] / "report.html"
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium_running() as browser:
         for scheme, width in (("light", 1280), ("dark", 360)):
             context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
             page = context.new_page()
@@ -153,4 +151,3 @@ def test_the_page_opens_from_disk(site: Site, clips: list[DemoClip], tmp_path: P
             ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
             assert (ground == "rgb(18, 22, 28)") == (scheme == "dark")
             context.close()
-        browser.close()

@@ -13,13 +13,12 @@ import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
-from running import SECRET, Program, Site, base_settings, wait_for
+from running import SECRET, Site, base_settings, wait_for
 from vigia.infrastructure.demo import DemoClip
 from vigia.infrastructure.metrics.catalogue import METRICS
 from web_site import csrf_of, log_in
 
 TOKEN = "scraper-token-of-24-chars"
-ADDRESS = re.compile(r"Web page: (http://\S+)/")
 MOVING = {
     "vigia_packets_received_total", "vigia_frames_total", "vigia_faces_total", "vigia_tracks_started_total",
     "vigia_tracks_total", "vigia_captures_total", "vigia_captures_committed_total", "vigia_delivery_attempts_total",
@@ -28,13 +27,6 @@ MOVING = {
 }  # fmt: skip
 ONLY_WHERE_TOLD = {"vigia_camera_clock_offset_seconds"}
 """A file has no clock to be off."""
-
-
-def address(program: Program) -> str:
-    program.wait_line("Web page: http")
-    found = ADDRESS.search(program.stderr())
-    assert found is not None
-    return found[1]
 
 
 def first_password(site: Site) -> str:
@@ -72,7 +64,7 @@ def web_site(site: Site) -> Iterator[Site]:
 
 def test_a_run_serves_its_pages_and_every_documented_metric(web_site: Site) -> None:
     program = web_site.start("run")
-    url = address(program)
+    url = program.web_address()
     users = web_site.root / "data" / "web-users.json"
     assert users.stat().st_mode & 0o777 == 0o600
     password = first_password(web_site)
@@ -133,7 +125,7 @@ def test_a_run_serves_its_pages_and_every_documented_metric(web_site: Site) -> N
 
 def test_an_outage_shows_and_an_operator_sends_again(web_site: Site) -> None:
     program = web_site.start("run")
-    url = address(program)
+    url = program.web_address()
     program.wait_committed(1)
     web_site.stand_in.stop()
     wait_for(lambda: scrape(url)["vigia_findface_up"] == 0, timeout_s=40, what="the outage")
@@ -183,7 +175,7 @@ def test_while_findface_is_away_at_the_first_start_health_is_told(web_site: Site
     assert probe("/healthz").status_code == 200  # type: ignore[union-attr]
     assert probe("/api/status").status_code == 503  # type: ignore[union-attr]
     web_site.stand_in.start()
-    assert address(program) == f"http://127.0.0.1:{port}"
+    assert program.web_address() == f"http://127.0.0.1:{port}"
     wait_for(lambda: (found := probe("/readyz")) and found.status_code == 200, timeout_s=40, what="readiness")
     program.process.send_signal(signal.SIGTERM)
     assert program.end() == 0, program.stderr()
@@ -198,7 +190,7 @@ def test_with_worker_processes_everything_comes_from_the_parents_view(web_site: 
         shards={"mode": "processes", "count": 2},
     )
     program = web_site.start("run")
-    url = address(program)
+    url = program.web_address()
     program.wait_committed(1)
     wait_for(lambda: scrape(url)["vigia_captures_committed_total"] > 0, timeout_s=20, what="a commit in the metrics")
     found = scrape(url)

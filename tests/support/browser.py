@@ -67,16 +67,23 @@ class Browser:
 
 
 @contextmanager
-def browser_at(url: str) -> Iterator[Browser]:
-    """Chromium, for as long as the test goes on. ``VIGIA_SCREENSHOTS`` names a folder for pictures."""
+def chromium_running() -> Iterator[Any]:
+    """Debian's Chromium, for as long as the test goes on."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    shots = os.environ.get("VIGIA_SCREENSHOTS")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            yield Browser(chromium, urlsplit(url).netloc, None if shots is None else Path(shots))
+            yield chromium
         finally:
             chromium.close()
+
+
+@contextmanager
+def browser_at(url: str) -> Iterator[Browser]:
+    """A browser for the pages at ``url``. ``VIGIA_SCREENSHOTS`` names a folder for pictures."""
+    shots = os.environ.get("VIGIA_SCREENSHOTS")
+    with chromium_running() as chromium:
+        yield Browser(chromium, urlsplit(url).netloc, None if shots is None else Path(shots))
 
 
 def log_in_at(page: Any, url: str, user: str, password: str) -> None:

@@ -19,6 +19,7 @@ from vigia.infrastructure.demo import DemoClip
 
 COMMITTED = re.compile(r"\b([0-9a-f]{32})\b.*\((?:quality|qualidade) \d")
 """A line that tells of a commit; the group is the capture's id."""
+WEB_ADDRESS = re.compile(r"(?:Web page|Página web): (http://\S+)/")
 SECRET = "pl4nted-s3cret"
 USER = "vigia"
 
@@ -60,6 +61,16 @@ class Program:
             what=f"{count} commits",
         )
         assert len(COMMITTED.findall(self.stderr())) >= count, f"ended too soon:\n{self.stderr()}"
+
+    def web_address(self) -> str:
+        """Where its pages are, once they are there; without the last slash."""
+        found = wait_for(
+            lambda: WEB_ADDRESS.search(self.stderr()) or self.process.poll() is not None,
+            timeout_s=40.0,
+            what="a web page",
+        )
+        assert isinstance(found, re.Match), f"ended without a web page:\n{self.stderr()}"
+        return str(found[1])
 
     def end(self, timeout_s: float = 60.0) -> int:
         return self.process.wait(timeout_s)
